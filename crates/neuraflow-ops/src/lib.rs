@@ -1,0 +1,1 @@
+//! Signal operators of NeuraFlow: filters, references, artifacts, quality, features.

@@ -1,0 +1,1 @@
+//! Sources of NeuraFlow: recordings, replay, synthetic headsets, device handles.

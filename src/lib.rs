@@ -1,0 +1,1 @@
+//! Streaming neural signals as exact event-time windows on Timely Dataflow.
