@@ -1,1 +1,11 @@
 //! Time, windows and the dataflow of NeuraFlow.
+
+pub mod checkpoint;
+pub mod ingest;
+pub mod model;
+pub mod operator;
+pub mod resilience;
+pub mod sink;
+pub mod source;
+#[cfg(feature = "testing")]
+pub mod testing;

@@ -1,0 +1,5 @@
+//! Operator state as bytes.
+
+mod snapshot;
+
+pub use snapshot::{RestoreError, SnapshotReader, SnapshotWriter};

@@ -1,0 +1,167 @@
+//! Ingest: packets on their way into the graph, gathered into one slab for each worker.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::{Marker, Packet, PacketBody, Sequence, StreamHeader, StreamKey};
+
+/// Names an open stream within one source reader; cheaper than its key on every packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct StreamSlot(u32);
+
+/// Packets of many streams bound for one worker: their heads, and all their values in one buffer.
+///
+/// Moving packets by the slab instead of one by one is what keeps the cost of routing at some ten nanoseconds a packet.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Slab {
+    /// Which worker it goes to.
+    pub(crate) worker: u32,
+    pub(crate) entries: Vec<Entry>,
+    /// Values of all sample entries, one after another.
+    pub(crate) values: Vec<f32>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Entry {
+    pub(crate) stream: StreamId,
+    /// Nanoseconds of the pipeline's clock.
+    pub(crate) arrival: u64,
+    pub(crate) body: EntryBody,
+}
+
+/// Names a stream across the whole pipeline: the reader it enters through and its slot there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub(crate) struct StreamId {
+    pub(crate) reader: u32,
+    pub(crate) slot: u32,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) enum EntryBody {
+    Samples { sequence: Sequence, values: u32 },
+    Open(Arc<StreamHeader>),
+    Marker(Marker),
+    Dropped { sequence: Sequence, samples: u64 },
+    Silent,
+    End { next: Option<Sequence> },
+}
+
+/// Takes a reader's packets.
+#[derive(Debug)]
+pub struct Ingest {
+    reader: u32,
+    slabs: Vec<Slab>,
+    open: Vec<StreamKey>,
+    by_key: HashMap<StreamKey, StreamSlot>,
+    arrival: u64,
+    /// Values in packets of streams that were never opened: there is no stream to account them to.
+    orphans: u64,
+}
+
+impl Ingest {
+    pub(crate) fn new(reader: u32, workers: usize) -> Self {
+        let slabs = (0..workers).map(|worker| Slab { worker: worker as u32, ..Slab::default() }).collect();
+        Self { reader, slabs, open: Vec::new(), by_key: HashMap::new(), arrival: 0, orphans: 0 }
+    }
+
+    /// Opens a stream, or opens it anew after a reconnect: its samples count from 0 again.
+    pub fn open(&mut self, header: StreamHeader) -> StreamSlot {
+        let key = header.key;
+        let slot = *self.by_key.entry(key).or_insert_with(|| {
+            self.open.push(key);
+            StreamSlot(self.open.len() as u32 - 1)
+        });
+        self.push(slot, EntryBody::Open(Arc::new(header)));
+        slot
+    }
+
+    /// The slot of an open stream.
+    pub fn slot(&self, key: &StreamKey) -> Option<StreamSlot> {
+        self.by_key.get(key).copied()
+    }
+
+    /// When the packets that follow arrived, in nanoseconds of the pipeline's clock. Set to the present at each poll.
+    pub fn set_arrival(&mut self, nanos: u64) {
+        self.arrival = nanos;
+    }
+
+    /// When the packets that follow arrived: the present, unless it was set since.
+    pub fn arrival(&self) -> u64 {
+        self.arrival
+    }
+
+    /// Samples, `[sample][channel]` in microvolts; `sequence` is the device's counter at the first of them.
+    pub fn samples(&mut self, slot: StreamSlot, sequence: Sequence, values: &[f32]) {
+        let Some(worker) = self.worker_of(slot) else {
+            self.orphans += values.len() as u64;
+            return;
+        };
+        self.slabs[worker].values.extend_from_slice(values);
+        self.push(slot, EntryBody::Samples { sequence, values: values.len() as u32 });
+    }
+
+    /// An experiment event.
+    pub fn marker(&mut self, slot: StreamSlot, marker: Marker) {
+        self.push(slot, EntryBody::Marker(marker));
+    }
+
+    /// Samples that arrived and were given up on the way here.
+    pub fn dropped(&mut self, slot: StreamSlot, sequence: Sequence, samples: u64) {
+        self.push(slot, EntryBody::Dropped { sequence, samples });
+    }
+
+    /// Nothing has been heard of the stream for longer than its timeout.
+    pub fn silent(&mut self, slot: StreamSlot) {
+        self.push(slot, EntryBody::Silent);
+    }
+
+    /// The stream has ended; `next` is the counter that the next sample would have had, where the device says it.
+    pub fn end(&mut self, slot: StreamSlot, next: Option<Sequence>) {
+        self.push(slot, EntryBody::End { next });
+    }
+
+    /// A packet as hosts and logs have it.
+    pub fn packet(&mut self, packet: Packet) {
+        let slot = match packet.body {
+            PacketBody::Open(header) => {
+                self.open(*header);
+                return;
+            }
+            ref body => match (self.slot(&packet.stream), body) {
+                (Some(slot), _) => slot,
+                (None, PacketBody::Samples { values, .. }) => {
+                    self.orphans += values.len() as u64;
+                    return;
+                }
+                (None, _) => return,
+            },
+        };
+        match packet.body {
+            PacketBody::Samples { sequence, values } => self.samples(slot, sequence, &values),
+            PacketBody::Marker(marker) => self.marker(slot, marker),
+            PacketBody::Dropped { sequence, samples } => self.dropped(slot, sequence, samples),
+            PacketBody::Silent => self.silent(slot),
+            PacketBody::End { next } => self.end(slot, next),
+            PacketBody::Open(_) => {}
+        }
+    }
+
+    fn worker_of(&self, slot: StreamSlot) -> Option<usize> {
+        let key = self.open.get(slot.0 as usize)?;
+        Some(usize::from(key.group()) % self.slabs.len().max(1))
+    }
+
+    fn push(&mut self, slot: StreamSlot, body: EntryBody) {
+        if let Some(worker) = self.worker_of(slot) {
+            let stream = StreamId { reader: self.reader, slot: slot.0 };
+            self.slabs[worker].entries.push(Entry { stream, arrival: self.arrival, body });
+        }
+    }
+
+    /// The slabs gathered since the last call, those with something in them.
+    pub(crate) fn take(&mut self) -> impl Iterator<Item = &mut Slab> {
+        self.slabs.iter_mut().filter(|slab| !slab.entries.is_empty())
+    }
+}

@@ -1,0 +1,182 @@
+//! The operator trait: one transform of signals, windows or features.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::checkpoint::{RestoreError, SnapshotReader, SnapshotWriter};
+use crate::model::{Channel, Chunk, FeatureSpec, Features, SamplingRate, Span, Window};
+
+/// Data that flows between operators. Its [`Spec`](Item::Spec) is what `prepare` needs to know of it.
+pub trait Item: Clone + Send + 'static {
+    /// Shape and meaning, fixed for the life of a stream.
+    type Spec: Clone + Send + Sync + 'static;
+}
+
+/// What a [`Chunk`] of a stream looks like.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SignalSpec {
+    /// The channels, in the order of each sample's values.
+    pub channels: Arc<[Channel]>,
+    /// Samples per second.
+    pub rate: SamplingRate,
+    /// What a filter does with a channel after values were missing.
+    pub missing: Missing,
+}
+
+/// What a filter does with a channel's state when its values are missing (NaN). NaN never enters the state.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Missing {
+    /// Start again from the steady state of the first value after the gap (the default).
+    #[default]
+    Restart,
+    /// Keep the state as it was before the gap.
+    Freeze,
+}
+
+/// What a [`Window`] of a stream looks like.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WindowSpec {
+    /// The signal in it.
+    pub signal: SignalSpec,
+    /// Its length in event time. Its number of samples may vary from window to window.
+    pub hop: Span,
+}
+
+impl Item for Chunk {
+    type Spec = SignalSpec;
+}
+
+impl Item for Window {
+    type Spec = WindowSpec;
+}
+
+impl Item for Features {
+    type Spec = Arc<FeatureSpec>;
+}
+
+/// The latency contract of an operator: how far its output trails the signal. All in event time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Latency {
+    /// Group delay at the geometric centre of the pass band.
+    pub group_delay: Span,
+    /// The largest group delay within the pass band.
+    pub group_delay_max: Span,
+    /// How much of the future it waits for before it puts out a sample.
+    pub look_ahead: Span,
+    /// How much of the past one output covers.
+    pub look_back: Span,
+    /// After a start or reset, how long until its output is settled (its look-back not included).
+    pub warm_up: Span,
+}
+
+impl Latency {
+    /// The contract of two operators in series.
+    #[must_use]
+    pub fn then(self, next: Latency) -> Latency {
+        Latency {
+            group_delay: self.group_delay + next.group_delay,
+            group_delay_max: self.group_delay_max + next.group_delay_max,
+            look_ahead: self.look_ahead + next.look_ahead,
+            look_back: self.look_back + next.look_back,
+            warm_up: self.warm_up + next.warm_up,
+        }
+    }
+}
+
+/// What to do after an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Recovery {
+    /// Leave this item out and go on; it is counted.
+    Skip,
+    /// Leave it out, reset the operator and go on; it is counted.
+    Reset,
+    /// The same call may succeed later.
+    Retry,
+    /// Stop: nothing sensible can follow.
+    Stop,
+}
+
+/// Why an operator refused its configuration or an input.
+#[derive(Clone, Debug, PartialEq, Error)]
+#[non_exhaustive]
+pub enum OperatorError {
+    /// The operator cannot work on this kind of input, or its settings do not fit it.
+    #[error("{what}: expected {expected}, found {found}")]
+    Spec {
+        /// Which setting or property.
+        what: &'static str,
+        /// What would be accepted, and so what to do.
+        expected: String,
+        /// What was given.
+        found: String,
+    },
+    /// One input has another shape than was prepared for.
+    #[error("input {what}: expected {expected}, found {found}")]
+    Input {
+        /// Which property of the input.
+        what: &'static str,
+        /// What `prepare` announced.
+        expected: String,
+        /// What arrived.
+        found: String,
+    },
+}
+
+impl OperatorError {
+    /// What to do after it.
+    pub fn recovery(&self) -> Recovery {
+        match self {
+            Self::Spec { .. } => Recovery::Stop,
+            Self::Input { .. } => Recovery::Skip,
+        }
+    }
+}
+
+/// One transform of one stream.
+///
+/// `Chunk → Chunk` operators are stages (filters, references), `Window → Features` are features,
+/// `Window → Window` reshape windows. An instance belongs to one stream and keeps that stream's state.
+///
+/// What an implementation promises, and [`testing::conformance`](crate::testing) checks: cutting the input into other
+/// chunks does not change the output's bits; the future never changes the past; `reset` equals a fresh instance;
+/// `restore` of a `snapshot` continues with the same bits; NaN in the input never enters the state; the
+/// declared group delay is the measured one.
+pub trait Operator: Send + 'static {
+    /// What it takes.
+    type In: Item;
+    /// What it gives.
+    type Out: Item;
+
+    /// Checks the input's spec, allocates everything, and says what will come out. Called once, before `process`.
+    fn prepare(
+        &mut self,
+        spec: &<Self::In as Item>::Spec,
+    ) -> Result<<Self::Out as Item>::Spec, OperatorError>;
+
+    /// Transforms one input. Allocates nothing in steady state.
+    ///
+    /// For a `Chunk` output, `out` arrives empty, starting at the input's first sample with the prepared number
+    /// of channels: append samples. An operator that looks ahead restarts it at the first sample it really puts out.
+    /// For `Features`, `out.values` arrives filled with NaN in the prepared layout, and `out.info` is the window's.
+    fn process(&mut self, input: &Self::In, out: &mut Self::Out) -> Result<(), OperatorError>;
+
+    /// Puts out what a look-ahead still holds at the end of the stream. `out` arrives as for `process`.
+    fn finish(&mut self, out: &mut Self::Out) -> Result<(), OperatorError> {
+        let _ = out;
+        Ok(())
+    }
+
+    /// Forgets the signal: the state is that of a freshly prepared instance.
+    fn reset(&mut self);
+
+    /// The latency contract. Valid after `prepare`.
+    fn latency(&self) -> Latency;
+
+    /// Writes the state that `process` depends on (not the configuration).
+    fn snapshot(&self, writer: &mut SnapshotWriter);
+
+    /// Takes back a state written by `snapshot` of an equally configured and prepared instance.
+    fn restore(&mut self, reader: &mut SnapshotReader<'_>) -> Result<(), RestoreError>;
+}

@@ -1,0 +1,112 @@
+//! The sink trait: where results leave a pipeline.
+
+use std::io;
+
+use thiserror::Error;
+
+use crate::operator::{Item, Recovery};
+
+/// A place for results. A pipeline opens it when it starts.
+pub trait Sink: Send + Sync + 'static {
+    /// What it takes.
+    type Item: Item;
+    /// What writes the items.
+    type Writer: SinkWriter<Item = Self::Item>;
+
+    /// What people call it, in errors and reports.
+    fn name(&self) -> String;
+
+    /// Where its writers run. Anything that may block belongs on a [`Placement::Thread`].
+    fn placement(&self) -> Placement;
+
+    /// Makes a writer: one for each worker where the sink is [`Placement::Inline`], else one for all.
+    fn open(&self) -> Result<Self::Writer, SinkError>;
+}
+
+/// Writes items, from one thread.
+pub trait SinkWriter: Send + 'static {
+    /// What it takes.
+    type Item: Item;
+
+    /// Takes all items out of `items`. Items of one stream arrive in the order of their windows.
+    fn write(&mut self, items: &mut Vec<Self::Item>) -> Result<(), SinkError>;
+
+    /// Everything was written: flush, close, be durable.
+    fn finish(&mut self) -> Result<(), SinkError> {
+        Ok(())
+    }
+}
+
+/// Where a sink's writers run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Placement {
+    /// On the worker, in line with the operators: for writers that never block and take microseconds.
+    Inline,
+    /// On a thread of their own behind a queue.
+    Thread {
+        /// How many items the queue holds.
+        capacity: usize,
+        /// What happens when it is full.
+        overflow: Overflow,
+    },
+}
+
+/// What a bounded queue does when it is full.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Overflow {
+    /// The producer waits (a thread) or is held back (a worker stops taking input; it never blocks). Nothing is lost.
+    Block,
+    /// The oldest entry makes room; it is counted.
+    DropOldest,
+    /// The new entry is refused; it is counted.
+    DropNewest,
+}
+
+/// Why a sink failed.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum SinkError {
+    /// The file system or network said no.
+    #[error("sink {sink}: cannot {action} {target}: {source}")]
+    Io {
+        /// Which sink.
+        sink: String,
+        /// What it was doing: `create`, `write`, `flush`.
+        action: &'static str,
+        /// The file or address.
+        target: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The item does not fit what was written before.
+    #[error("sink {sink}: {what}: expected {expected}, found {found}")]
+    Layout {
+        /// Which sink.
+        sink: String,
+        /// Which property.
+        what: &'static str,
+        /// What fits.
+        expected: String,
+        /// What came.
+        found: String,
+    },
+    /// The other side is gone: a receiver was dropped, a peer has closed.
+    #[error(
+        "sink {sink}: the receiver is gone; keep it alive as long as the pipeline runs, or stop the pipeline first"
+    )]
+    Disconnected {
+        /// Which sink.
+        sink: String,
+    },
+}
+
+impl SinkError {
+    /// What to do after it.
+    pub fn recovery(&self) -> Recovery {
+        match self {
+            Self::Io { source, .. } if source.kind() == io::ErrorKind::Interrupted => Recovery::Retry,
+            Self::Layout { .. } => Recovery::Skip,
+            Self::Io { .. } | Self::Disconnected { .. } => Recovery::Stop,
+        }
+    }
+}

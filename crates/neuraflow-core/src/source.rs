@@ -1,0 +1,129 @@
+//! The source trait: where packets enter a pipeline.
+
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use thiserror::Error;
+
+use crate::ingest::Ingest;
+use crate::model::StreamHeader;
+use crate::operator::Recovery;
+
+/// Where packets come from. A pipeline opens it on every worker.
+pub trait Source: Send + Sync + 'static {
+    /// What people call it, in errors and reports.
+    fn name(&self) -> String;
+
+    /// The streams it is known to bring, so that `build()` can check the graph against them. Others may follow.
+    fn streams(&self) -> Vec<StreamHeader>;
+
+    /// Makes the reader of worker `worker` of `workers`, or `None` where this worker has nothing to read.
+    /// A stream enters through one reader only: its packets would lose their order otherwise.
+    fn open(
+        &self,
+        worker: usize,
+        workers: usize,
+        waker: Waker,
+    ) -> Result<Option<Box<dyn SourceReader>>, SourceError>;
+}
+
+/// Reads packets on a worker's thread. It never blocks.
+pub trait SourceReader {
+    /// Puts up to about `budget` samples into `out` and says when to be asked again.
+    fn poll(&mut self, out: &mut Ingest, budget: usize) -> Result<Polled, SourceError>;
+}
+
+/// When a reader wants to be polled again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Polled {
+    /// At once: there is more.
+    Ready,
+    /// After this time (a replay that keeps pace), or when woken.
+    After(Duration),
+    /// When woken.
+    Idle,
+    /// Never: everything was read.
+    Ended,
+}
+
+/// Wakes the worker that polls a source, from any thread. Cheap when the wake is already pending.
+#[derive(Clone)]
+pub struct Waker(Arc<dyn Fn() + Send + Sync>);
+
+impl Waker {
+    /// A waker that calls `wake`.
+    pub fn new(wake: impl Fn() + Send + Sync + 'static) -> Self {
+        Self(Arc::new(wake))
+    }
+
+    /// Asks for a poll soon.
+    pub fn wake(&self) {
+        (self.0)();
+    }
+}
+
+impl fmt::Debug for Waker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Waker")
+    }
+}
+
+/// Why a source could not be opened or read.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum SourceError {
+    /// The file system or network said no.
+    #[error("cannot {action} {target}: {source}")]
+    Io {
+        /// What it was doing: `open`, `read`.
+        action: &'static str,
+        /// The file or address.
+        target: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// What was read is not what it should be.
+    #[error("{target}: {field}: expected {expected}, found {found}")]
+    Malformed {
+        /// The file or address.
+        target: String,
+        /// Which part of it.
+        field: String,
+        /// What would have been accepted.
+        expected: String,
+        /// What is there.
+        found: String,
+    },
+    /// Nothing here reads this format.
+    #[error("{target}: no reader for {found} yet; readable: {readable}")]
+    UnsupportedFormat {
+        /// The file.
+        target: String,
+        /// What its first bytes look like.
+        found: String,
+        /// What can be read.
+        readable: &'static str,
+    },
+    /// A setting does not make sense.
+    #[error("{setting}: expected {expected}, found {found}")]
+    Setting {
+        /// Which setting.
+        setting: &'static str,
+        /// What would be accepted.
+        expected: String,
+        /// What was given.
+        found: String,
+    },
+}
+
+impl SourceError {
+    /// What to do after it.
+    pub fn recovery(&self) -> Recovery {
+        match self {
+            Self::Io { source, .. } if source.kind() == io::ErrorKind::Interrupted => Recovery::Retry,
+            _ => Recovery::Stop,
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! What tests of operators, sources and sinks are made of (feature `testing`).
