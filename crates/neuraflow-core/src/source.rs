@@ -10,6 +10,7 @@ use thiserror::Error;
 use crate::ingest::Ingest;
 use crate::model::StreamHeader;
 use crate::operator::Recovery;
+use crate::resilience::Clock;
 
 /// Where packets come from. A pipeline opens it on every worker.
 pub trait Source: Send + Sync + 'static {
@@ -19,14 +20,22 @@ pub trait Source: Send + Sync + 'static {
     /// The streams it is known to bring, so that `build()` can check the graph against them. Others may follow.
     fn streams(&self) -> Vec<StreamHeader>;
 
-    /// Makes the reader of worker `worker` of `workers`, or `None` where this worker has nothing to read.
-    /// A stream enters through one reader only: its packets would lose their order otherwise.
-    fn open(
-        &self,
-        worker: usize,
-        workers: usize,
-        waker: Waker,
-    ) -> Result<Option<Box<dyn SourceReader>>, SourceError>;
+    /// Makes a worker's reader, or `None` where this worker has nothing to read. A stream enters through one
+    /// reader only: its packets would lose their order otherwise.
+    fn open(&self, context: SourceContext) -> Result<Option<Box<dyn SourceReader>>, SourceError>;
+}
+
+/// What a source is told when a worker opens it.
+#[derive(Clone, Debug)]
+pub struct SourceContext {
+    /// The worker that will poll the reader.
+    pub worker: usize,
+    /// How many workers there are.
+    pub workers: usize,
+    /// Wakes that worker, from any thread.
+    pub waker: Waker,
+    /// The pipeline's clock; arrivals are stamped with it.
+    pub clock: Arc<dyn Clock>,
 }
 
 /// Reads packets on a worker's thread. It never blocks.

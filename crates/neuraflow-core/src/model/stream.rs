@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::channel::Channel;
 use super::hash::{StableHasher, stable_hash};
-use super::packet::SequenceBits;
+use super::packet::{Sequence, SequenceBits};
 use super::rate::SamplingRate;
 use super::time::Timestamp;
 
@@ -98,10 +98,12 @@ pub struct StreamHeader {
     pub channels: Arc<[Channel]>,
     /// Width of the device's sample counter.
     pub sequence: SequenceBits,
+    /// The counter's value at sample 0.
+    pub first_sequence: Sequence,
 }
 
 impl StreamHeader {
-    /// A stream of `channels` that starts at the Unix epoch, with a 32-bit counter.
+    /// A stream of `channels` that starts at the Unix epoch, with a 32-bit counter that starts at 0.
     pub fn new(key: StreamKey, name: impl Into<String>, rate: SamplingRate, channels: Vec<Channel>) -> Self {
         Self {
             key,
@@ -110,6 +112,7 @@ impl StreamHeader {
             rate,
             channels: channels.into(),
             sequence: SequenceBits::default(),
+            first_sequence: 0,
         }
     }
 
