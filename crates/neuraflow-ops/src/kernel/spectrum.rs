@@ -1,5 +1,6 @@
 //! Power spectral density of one channel: periodogram and Welch's average of periodograms.
 
+use std::fmt;
 use std::sync::Arc;
 
 use realfft::num_complex::Complex64;
@@ -185,5 +186,16 @@ impl Psd {
             *value += bin.re * bin.re + bin.im * bin.im;
         }
         Ok(())
+    }
+}
+
+impl fmt::Debug for Psd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Psd")
+            .field("segment", &self.taper.len())
+            .field("hop", &self.hop)
+            .field("detrend", &self.detrend)
+            .field("sampling_rate", &self.sampling_rate)
+            .finish_non_exhaustive()
     }
 }
