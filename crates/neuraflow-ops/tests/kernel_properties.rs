@@ -1,4 +1,5 @@
 //! Kernels against naive implementations, under any chunking, and with missing values anywhere.
+#![allow(clippy::unwrap_used, reason = "a test's helpers fail by panicking")]
 
 use neuraflow_ops::kernel::{
     Detrend, Missing, Psd, Response, Sos, SosFilter, Value, Window, butterworth, notch, stats,
