@@ -9,7 +9,9 @@ pub mod stats;
 mod band;
 mod complex;
 mod design;
+mod dft;
 mod error;
+mod fft;
 mod pairing;
 mod sections;
 mod sos;
@@ -19,6 +21,7 @@ mod window;
 
 pub use band::Band;
 pub use design::{MAX_ORDER, Response, butterworth, notch};
+pub use dft::RealDft;
 pub use error::{DesignError, KernelError};
 pub use realfft::num_complex::Complex64;
 pub use sections::Sos;

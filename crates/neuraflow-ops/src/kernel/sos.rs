@@ -55,13 +55,10 @@ pub struct SosFilter {
     sections: Vec<Section>,
     channels: usize,
     missing: Missing,
-    /// `[section][z0, z1][channel]`, channels in blocks of `LANES`, the last block padded.
-    state: Vec<Lanes>,
-    blocks: usize,
+    /// `[block of channels][section][z0, z1][channel in block]`, the last block padded.
+    state: Vec<[Lanes; 2]>,
     started: Vec<bool>,
     waiting: usize,
-    /// One sample, widened and padded.
-    row: Vec<Lanes>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -98,12 +95,10 @@ impl SosFilter {
         Ok(Self {
             channels,
             missing,
-            state: vec![[0.0; LANES]; sections.len() * 2 * blocks],
+            state: vec![[[0.0; LANES]; 2]; blocks * sections.len()],
             sections,
-            blocks,
             started: vec![false; channels],
             waiting: channels,
-            row: vec![[0.0; LANES]; blocks],
         })
     }
 
@@ -114,7 +109,7 @@ impl SosFilter {
 
     /// Forgets the past: every channel starts at the steady state of its next finite value.
     pub fn reset(&mut self) {
-        self.state.fill([0.0; LANES]);
+        self.state.fill([[0.0; LANES]; 2]);
         self.started.fill(false);
         self.waiting = self.channels;
     }
@@ -140,11 +135,15 @@ impl SosFilter {
         if output.len() != input.len() {
             return Err(KernelError::Length { what: "output", expected: input.len(), found: output.len() });
         }
-        let present = input.iter().all(|value| is_present(value.to_f64()));
+        let present = input.iter().fold(true, |all, value| all & is_present(value.to_f64()));
+        if present && self.waiting == 0 {
+            self.filter_samples(input, output);
+            return Ok(());
+        }
         let samples = input.chunks_exact(self.channels).zip(output.chunks_exact_mut(self.channels));
         for (x, y) in samples {
-            if self.waiting == 0 && (present || x.iter().all(|value| is_present(value.to_f64()))) {
-                self.filter_sample(x, y);
+            if self.waiting == 0 && x.iter().all(|value| is_present(value.to_f64())) {
+                self.filter_samples(x, y);
             } else {
                 for (channel, (x, y)) in x.iter().zip(y).enumerate() {
                     *y = T::from_f64(self.filter_value(channel, x.to_f64()));
@@ -154,26 +153,34 @@ impl SosFilter {
         Ok(())
     }
 
-    /// One sample of which every value is present and every channel has started.
-    fn filter_sample<T: Value>(&mut self, x: &[T], y: &mut [T]) {
-        for (wide, value) in self.row.as_flattened_mut().iter_mut().zip(x) {
-            *wide = value.to_f64();
-        }
-        let states = self.state.chunks_exact_mut(2 * self.blocks);
-        for (Section { b, a, .. }, state) in self.sections.iter().zip(states) {
-            let (z0, z1) = state.split_at_mut(self.blocks);
-            for ((x, z0), z1) in self.row.iter_mut().zip(z0).zip(z1) {
-                for lane in 0..LANES {
-                    let input = x[lane];
-                    let output = b[0] * input + z0[lane];
-                    z0[lane] = b[1] * input - a[0] * output + z1[lane];
-                    z1[lane] = b[2] * input - a[1] * output;
-                    x[lane] = output;
+    /// Whole samples of which every value is present, when every channel has started.
+    fn filter_samples<T: Value>(&mut self, x: &[T], y: &mut [T]) {
+        let depth = self.sections.len();
+        for (block, state) in self.state.chunks_exact_mut(depth).enumerate() {
+            let first = block * LANES;
+            let lanes = LANES.min(self.channels - first);
+            let rows = x.chunks_exact(self.channels).zip(y.chunks_exact_mut(self.channels));
+            if lanes == LANES {
+                for (x, y) in rows {
+                    let (Some(x), Some(y)) =
+                        (x[first..].first_chunk::<LANES>(), y[first..].first_chunk_mut::<LANES>())
+                    else {
+                        continue;
+                    };
+                    *y = cascade(&self.sections, state, x.map(T::to_f64)).map(T::from_f64);
+                }
+            } else {
+                for (x, y) in rows {
+                    let mut wide = [0.0; LANES];
+                    for (wide, value) in wide.iter_mut().zip(&x[first..]) {
+                        *wide = value.to_f64();
+                    }
+                    let wide = cascade(&self.sections, state, wide);
+                    for (value, wide) in y[first..].iter_mut().zip(wide) {
+                        *value = T::from_f64(wide);
+                    }
                 }
             }
-        }
-        for (value, wide) in y.iter_mut().zip(self.row.as_flattened()) {
-            *value = T::from_f64(*wide);
         }
     }
 
@@ -194,10 +201,10 @@ impl SosFilter {
         let (block, lane) = (channel / LANES, channel % LANES);
         let first = x;
         let mut x = x;
-        let states = self.state.chunks_exact_mut(2 * self.blocks);
-        for (Section { b, a, steady }, state) in self.sections.iter().zip(states) {
-            let (z0, z1) = state.split_at_mut(self.blocks);
-            let (z0, z1) = (&mut z0[block][lane], &mut z1[block][lane]);
+        let depth = self.sections.len();
+        let states = &mut self.state[block * depth..][..depth];
+        for (Section { b, a, steady }, [z0, z1]) in self.sections.iter().zip(states) {
+            let (z0, z1) = (&mut z0[lane], &mut z1[lane]);
             if starts {
                 (*z0, *z1) = (steady[0] * first, steady[1] * first);
             }
@@ -208,6 +215,27 @@ impl SosFilter {
         }
         x
     }
+}
+
+/// One sample of a block of channels through all sections.
+#[inline]
+fn cascade(sections: &[Section], states: &mut [[Lanes; 2]], mut x: Lanes) -> Lanes {
+    for (Section { b, a, .. }, state) in sections.iter().zip(states) {
+        // Copies first: with all reads before all writes the compiler vectorises.
+        let [z0, z1] = *state;
+        let mut y = [0.0; LANES];
+        for lane in 0..LANES {
+            y[lane] = b[0] * x[lane] + z0[lane];
+        }
+        for lane in 0..LANES {
+            state[0][lane] = b[1] * x[lane] - a[0] * y[lane] + z1[lane];
+        }
+        for lane in 0..LANES {
+            state[1][lane] = b[2] * x[lane] - a[1] * y[lane];
+        }
+        x = y;
+    }
+    x
 }
 
 fn is_present(value: f64) -> bool {

@@ -1,13 +1,9 @@
 //! Power spectral density of one channel: periodogram and Welch's average of periodograms.
 
-use std::fmt;
-use std::sync::Arc;
-
 use realfft::num_complex::Complex64;
-use realfft::{RealFftPlanner, RealToComplex};
 
 use super::stats::sum;
-use super::{KernelError, Window};
+use super::{KernelError, RealDft, Window};
 
 /// What is taken off a segment before its spectrum.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,16 +33,16 @@ pub enum Detrend {
 /// assert_eq!(peak.map(|bin| psd.frequency(bin)), Some(10.0));
 /// # Ok::<(), neuraflow_ops::kernel::KernelError>(())
 /// ```
+#[derive(Debug, Clone)]
 pub struct Psd {
     taper: Vec<f64>,
     hop: usize,
     detrend: Detrend,
     sampling_rate: f64,
     scale: f64,
-    transform: Arc<dyn RealToComplex<f64>>,
+    transform: RealDft,
     segment: Vec<f64>,
     spectrum: Vec<Complex64>,
-    scratch: Vec<Complex64>,
 }
 
 impl Psd {
@@ -72,16 +68,15 @@ impl Psd {
             return Err(KernelError::SamplingRate { found: sampling_rate });
         }
         let taper = window.values(nperseg);
-        let transform = RealFftPlanner::<f64>::new().plan_fft_forward(nperseg);
+        let transform = RealDft::new(nperseg)?;
         let energy: Vec<f64> = taper.iter().map(|w| w * w).collect();
         Ok(Self {
             hop: nperseg - noverlap,
             detrend,
             sampling_rate,
             scale: 1.0 / (sampling_rate * sum(&energy)),
-            segment: transform.make_input_vec(),
-            spectrum: transform.make_output_vec(),
-            scratch: transform.make_scratch_vec(),
+            segment: vec![0.0; nperseg],
+            spectrum: vec![Complex64::default(); transform.bins()],
             transform,
             taper,
         })
@@ -175,27 +170,10 @@ impl Psd {
         for ((tapered, value), weight) in self.segment.iter_mut().zip(segment).zip(&self.taper) {
             *tapered = (value - offset) * weight;
         }
-        self.transform
-            .process_with_scratch(&mut self.segment, &mut self.spectrum, &mut self.scratch)
-            .map_err(|_| KernelError::Length {
-                what: "segment",
-                expected: self.taper.len(),
-                found: self.segment.len(),
-            })?;
+        self.transform.forward(&self.segment, &mut self.spectrum)?;
         for (value, bin) in density.iter_mut().zip(&self.spectrum) {
             *value += bin.re * bin.re + bin.im * bin.im;
         }
         Ok(())
-    }
-}
-
-impl fmt::Debug for Psd {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Psd")
-            .field("segment", &self.taper.len())
-            .field("hop", &self.hop)
-            .field("detrend", &self.detrend)
-            .field("sampling_rate", &self.sampling_rate)
-            .finish_non_exhaustive()
     }
 }
