@@ -7,6 +7,7 @@ Usage: generate.py DIRECTORY. Running it again gives the same bytes; scripts/gol
 import os
 
 # NumPy and OpenBLAS pick code by the processor, and their last bits with it. Pin both before they load.
+# What is left is the C library's choice between code with and without FMA: any x86-64 since 2013 has it.
 os.environ["NPY_DISABLE_CPU_FEATURES"] = "X86_V3,X86_V4,AVX512_ICL,AVX512_SPR"
 os.environ["OPENBLAS_CORETYPE"] = "Haswell"
 os.environ["OPENBLAS_NUM_THREADS"] = "1"
@@ -43,6 +44,11 @@ HIGH_ORDERS = [
     (4, "bandpass", [0.001, 124.9], 250.0),
     (3, "lowpass", [124.999], 250.0),
     (3, "bandpass", [9.999, 10.001], 250.0),
+    # Edges that mirror each other about a quarter of the rate: poles come in equally distant pairs.
+    (2, "bandpass", [20.0, 60.0], 160.0),
+    (3, "bandpass", [30.0, 95.0], 250.0),
+    (4, "bandpass", [20.0, 60.0], 160.0),
+    (5, "bandstop", [30.0, 95.0], 250.0),
 ]
 NOTCHES = [(50.0, 30.0), (60.0, 35.0), (50.0, 2.0), (10.0, 0.7), (1000.0, 100.0)]
 

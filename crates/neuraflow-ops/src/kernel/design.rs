@@ -57,7 +57,8 @@ pub(super) struct Zpk {
 ///
 /// # Errors
 /// An order of 0 or above [`MAX_ORDER`]; a sampling rate or edge that is not finite; an edge not between 0 Hz
-/// and half the sampling rate; band edges that do not increase.
+/// and half the sampling rate; band edges that do not increase; a filter that rounding makes unstable (SciPy
+/// returns it).
 ///
 /// ```
 /// use neuraflow_ops::kernel::{Response, butterworth};
@@ -101,7 +102,7 @@ pub fn butterworth(order: usize, response: Response, sampling_rate: f64) -> Resu
             bandstop(poles, centre, width)
         }
     };
-    Sos::from_sections(sections_from_zpk(bilinear(analog)))
+    stable(sections_from_zpk(bilinear(analog)))
 }
 
 /// Designs a notch at `frequency` (Hz) with a −3 dB width of `frequency / quality`, as one section: the
@@ -131,14 +132,15 @@ pub fn notch(frequency: f64, quality: f64, sampling_rate: f64) -> Result<Sos, De
     let centre = normalised * PI;
     let gain = 1.0 / (1.0 + libm::tan(width / 2.0));
     let cosine = libm::cos(centre);
-    Sos::from_sections(vec![[
-        gain,
-        gain * (-2.0 * cosine),
-        gain,
-        1.0,
-        -2.0 * gain * cosine,
-        2.0 * gain - 1.0,
-    ]])
+    stable(vec![[gain, gain * (-2.0 * cosine), gain, 1.0, -2.0 * gain * cosine, 2.0 * gain - 1.0]])
+}
+
+/// The cascade, unless rounding has put a pole on the unit circle.
+fn stable(sections: Vec<[f64; 6]>) -> Result<Sos, DesignError> {
+    Sos::from_sections(sections).map_err(|error| match error {
+        DesignError::Section { section, found } => DesignError::Unstable { section, found },
+        other => other,
+    })
 }
 
 fn check_sampling_rate(sampling_rate: f64) -> Result<(), DesignError> {
@@ -252,6 +254,10 @@ mod tests {
             butterworth(4, Response::Bandstop(40.0, 40.0), 250.0),
             Err(DesignError::EdgesNotIncreasing { low: 40.0, high: 40.0 })
         );
+        assert!(matches!(
+            butterworth(4, Response::Lowpass(1e-5), 30_000.0),
+            Err(DesignError::Unstable { .. })
+        ));
         for rate in [0.0, -1.0, f64::INFINITY, f64::NAN] {
             assert!(matches!(
                 butterworth(4, Response::Lowpass(1.0), rate),

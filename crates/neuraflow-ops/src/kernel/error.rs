@@ -61,6 +61,17 @@ pub enum DesignError {
         /// Quality factor asked for.
         found: f64,
     },
+    /// The poles are so close to the unit circle that rounding the coefficients to `f64` puts them on it.
+    #[error(
+        "expected a filter that is stable in f64, found section {section} {found:?} on the edge of stability; \
+         move the edge away from 0 Hz or Nyquist, widen the band, or lower the sampling rate first"
+    )]
+    Unstable {
+        /// Index of the section in the cascade.
+        section: usize,
+        /// The section's `[b0, b1, b2, a0, a1, a2]`.
+        found: [f64; 6],
+    },
     /// A section given by hand is not usable as it stands.
     #[error(
         "expected section {section} to be stable, finite and normalised to a0 = 1, found {found:?}; \
