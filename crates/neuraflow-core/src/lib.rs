@@ -9,3 +9,4 @@ pub mod sink;
 pub mod source;
 #[cfg(feature = "testing")]
 pub mod testing;
+pub mod window;
