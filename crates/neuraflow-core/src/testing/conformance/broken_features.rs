@@ -83,7 +83,7 @@ impl Operator for WindowMean {
                 *value = valid.iter().sum::<f64>() / valid.len() as f64;
             }
             match self.defect {
-                Defect::RunningSum | Defect::NanLeaks => *value += self.sum,
+                Defect::RunningSum | Defect::NanLeaks | Defect::SnapshotForgets => *value += self.sum,
                 Defect::SharedState => *value += shared as f64,
                 _ => {}
             }
@@ -120,7 +120,7 @@ impl Operator for WindowMean {
         if !fits && self.defect != Defect::RestoreUnchecked {
             return Err(RestoreError::Shape { what: "means", expected: self.rows.len(), found: width });
         }
-        self.sum = if self.defect == Defect::SnapshotForgets { 0.5 } else { reader.take()? };
+        self.sum = if self.defect == Defect::SnapshotForgets { 0.0 } else { reader.take()? };
         self.means = means;
         Ok(())
     }

@@ -312,11 +312,11 @@ impl Operator for Centred {
     }
 
     fn snapshot(&self, writer: &mut SnapshotWriter) {
-        writer.put(&(&self.held, self.next));
+        writer.put(&(self.width, &self.held, self.next));
     }
 
     fn restore(&mut self, reader: &mut SnapshotReader<'_>) -> Result<(), RestoreError> {
-        let (held, next): (Vec<f32>, Option<u64>) = reader.take()?;
+        let (width, held, next): (usize, Vec<f32>, Option<u64>) = reader.take()?;
         let fits =
             held.len() % self.width == 0 && held.len() <= 2 * self.width && next.is_none_or(|n| n < 1 << 40);
         if !fits {

@@ -1,6 +1,6 @@
 //! Checks of operators from windows to features, windows or anything else.
 
-use super::harness::{Harness, Prepared, feed_window, no_panic, prepare, refused};
+use super::harness::{Harness, OtherShape, Prepared, feed_window, no_panic, prepare, refused};
 use super::material::{Random, make_missing, signal, windows, with_channels};
 use super::report::Fault;
 use super::stage::{must_be_finite_where, of_channel};
@@ -47,14 +47,15 @@ impl<O: Operator<In = Window, Out: WindowOutput>, F: Fn() -> O> Harness for Feat
         Ok(())
     }
 
-    fn other_shapes(&self) -> Vec<Prepared<O>> {
+    fn other_shapes(&self) -> Vec<OtherShape<O>> {
         let width = self.spec.signal.channels.len();
         [width.saturating_sub(1).max(1), width + 1, width + 3]
             .into_iter()
             .filter(|other| *other != width)
             .filter_map(|other| {
-                let signal = with_channels(&self.spec.signal, other);
-                prepare(self.make, &WindowSpec { signal, hop: self.spec.hop }).ok()
+                let spec = WindowSpec { signal: with_channels(&self.spec.signal, other), hop: self.spec.hop };
+                let values = signal(&spec.signal, self.samples(self.settle() + USUAL) / 2, &mut Random(1));
+                Some((prepare(self.make, &spec).ok()?, windows(&spec, &values, 0)))
             })
             .collect()
     }

@@ -16,6 +16,9 @@ pub(super) struct Prepared<O: Operator> {
     next: u64,
 }
 
+/// An instance prepared for another number of channels, and input for it.
+pub(super) type OtherShape<O> = (Prepared<O>, Vec<<O as Operator>::In>);
+
 /// How to make an operator and how to feed it.
 pub(super) trait Harness {
     type Op: Operator;
@@ -34,8 +37,9 @@ pub(super) trait Harness {
     /// One call of `finish`.
     fn finish(&self, prepared: &mut Prepared<Self::Op>, trace: &mut Trace) -> Result<(), Fault>;
 
-    /// Fresh instances prepared for other numbers of channels, as far as the operator takes them.
-    fn other_shapes(&self) -> Vec<Prepared<Self::Op>>;
+    /// Fresh instances prepared for other numbers of channels, as far as the operator takes them, each with
+    /// input of its own shape.
+    fn other_shapes(&self) -> Vec<OtherShape<Self::Op>>;
 
     /// Feeds inputs that the operator must take.
     fn feed_all(

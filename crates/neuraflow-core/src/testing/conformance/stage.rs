@@ -1,7 +1,7 @@
 //! Checks of stages: operators from chunks to chunks.
 
 use super::delay::ImpulseResponse;
-use super::harness::{Harness, Prepared, feed_chunk, finish_chunk, no_panic, prepare};
+use super::harness::{Harness, OtherShape, Prepared, feed_chunk, finish_chunk, no_panic, prepare};
 use super::material::{Cut, Random, chunks, make_missing, signal, with_channels};
 use super::report::{Fault, Verdict};
 use super::trace::Trace;
@@ -40,12 +40,17 @@ impl<O: Operator<In = Chunk, Out = Chunk>, F: Fn() -> O> Harness for Stage<'_, O
         finish_chunk(prepared, trace)
     }
 
-    fn other_shapes(&self) -> Vec<Prepared<O>> {
+    fn other_shapes(&self) -> Vec<OtherShape<O>> {
         let width = self.spec.channels.len();
         [width.saturating_sub(1).max(1), width + 1, width + 3]
             .into_iter()
             .filter(|other| *other != width)
-            .filter_map(|other| prepare(self.make, &with_channels(&self.spec, other)).ok())
+            .filter_map(|other| {
+                let spec = with_channels(&self.spec, other);
+                let values = signal(&spec, self.usual() / 2, &mut Random(1));
+                let prepared = prepare(self.make, &spec).ok()?;
+                Some((prepared, chunks(&values, other, 0, Cut::Every(64))))
+            })
             .collect()
     }
 }
