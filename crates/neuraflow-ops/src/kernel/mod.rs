@@ -23,7 +23,7 @@ pub use band::Band;
 pub use design::{MAX_ORDER, Response, butterworth, notch};
 pub use dft::RealDft;
 pub use error::{DesignError, KernelError};
-pub use realfft::num_complex::Complex64;
+pub use num_complex::Complex64;
 pub use sections::Sos;
 pub use sos::{Missing, SosFilter, SosState};
 pub use spectrum::{Detrend, Psd};
