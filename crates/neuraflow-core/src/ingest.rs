@@ -160,8 +160,20 @@ impl Ingest {
         }
     }
 
-    /// The slabs gathered since the last call, those with something in them.
-    pub(crate) fn take(&mut self) -> impl Iterator<Item = &mut Slab> {
-        self.slabs.iter_mut().filter(|slab| !slab.entries.is_empty())
+    /// Hands over each slab gathered since the last call, and starts new ones.
+    pub(crate) fn hand_over(&mut self, mut give: impl FnMut(&mut Slab)) {
+        for (worker, slab) in self.slabs.iter_mut().enumerate() {
+            if !slab.entries.is_empty() {
+                slab.worker = worker as u32;
+                give(slab);
+                slab.entries.clear();
+                slab.values.clear();
+            }
+        }
+    }
+
+    /// Takes the number of values that came for streams never opened, which no stream can account for.
+    pub(crate) fn take_orphans(&mut self) -> u64 {
+        std::mem::take(&mut self.orphans)
     }
 }
