@@ -1,1 +1,3 @@
 //! Sources of NeuraFlow: recordings, replay, synthetic headsets, device handles.
+
+pub mod recording;
