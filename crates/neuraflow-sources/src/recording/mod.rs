@@ -19,6 +19,7 @@ use self::format::{READABLE, SNIFFED_BYTES, Sniffed};
 pub use self::reader::Block;
 use self::reader::{Opened, open_file};
 pub use self::warning::Warning;
+pub(crate) use self::warning::malformed;
 
 /// An open recording: what it holds is known, its samples are read on demand.
 ///
@@ -58,7 +59,7 @@ impl Recording {
         file.by_ref().take(SNIFFED_BYTES as u64).read_to_end(&mut head).map_err(failed)?;
         file.rewind().map_err(failed)?;
         if head.is_empty() {
-            return Err(warning::malformed(&target, "file", "a recording", "an empty file (0 bytes)"));
+            return Err(malformed(&target, "file", "a recording", "an empty file (0 bytes)"));
         }
         let stem = path.file_stem().unwrap_or_default().to_string_lossy();
         let key = StreamKey::of_names(&stem, "recording");
