@@ -1,1 +1,4 @@
 //! Sources of NeuraFlow: recordings, replay, synthetic headsets, device handles.
+
+pub mod recording;
+pub mod replay;
