@@ -1,1 +1,7 @@
 //! What tests of operators, sources and sinks are made of (feature `testing`).
+
+mod clock;
+mod collect;
+
+pub use clock::FakeClock;
+pub use collect::{Probe, collect_packets, collect_worker};
