@@ -1,1 +1,4 @@
 //! Sources of NeuraFlow: recordings, replay, synthetic headsets, device handles.
+
+pub mod pace;
+pub mod synthetic;
