@@ -1,4 +1,5 @@
 //! Sources of NeuraFlow: recordings, replay, synthetic headsets, device handles.
 
+pub mod device;
 pub mod pace;
 pub mod synthetic;
