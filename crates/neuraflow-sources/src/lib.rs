@@ -1,5 +1,6 @@
 //! Sources of NeuraFlow: recordings, replay, synthetic headsets, device handles.
 
 pub mod device;
+pub mod log;
 pub mod pace;
 pub mod synthetic;
