@@ -148,6 +148,36 @@ impl Ingest {
         }
     }
 
+    /// An ingest of no pipeline: it gathers packets in their order, for a source that wraps another and must look
+    /// at what that one emits (a log, a fault injector), or for a test.
+    pub fn gathering() -> Self {
+        Self::new(0, 1)
+    }
+
+    /// Takes out what was gathered, as packets with their arrivals; in order if there is one destination.
+    pub fn drain(&mut self) -> Vec<(u64, Packet)> {
+        let mut packets = Vec::new();
+        for slab in &mut self.slabs {
+            let mut values = slab.values.drain(..);
+            for entry in slab.entries.drain(..) {
+                let Some(&stream) = self.open.get(entry.stream.slot as usize) else { continue };
+                let body = match entry.body {
+                    EntryBody::Samples { sequence, values: count } => PacketBody::Samples {
+                        sequence,
+                        values: values.by_ref().take(count as usize).collect(),
+                    },
+                    EntryBody::Open(header) => PacketBody::Open(Box::new((*header).clone())),
+                    EntryBody::Marker(marker) => PacketBody::Marker(marker),
+                    EntryBody::Dropped { sequence, samples } => PacketBody::Dropped { sequence, samples },
+                    EntryBody::Silent => PacketBody::Silent,
+                    EntryBody::End { next } => PacketBody::End { next },
+                };
+                packets.push((entry.arrival, Packet { stream, body }));
+            }
+        }
+        packets
+    }
+
     fn worker_of(&self, slot: StreamSlot) -> Option<usize> {
         let key = self.open.get(slot.0 as usize)?;
         Some(usize::from(key.group()) % self.slabs.len().max(1))
