@@ -27,6 +27,7 @@ use neuraflow_core::sink::{Placement, Sink, SinkError, SinkWriter};
 /// # Ok::<(), neuraflow_core::sink::SinkError>(())
 /// ```
 pub struct Callback<T, F> {
+    name: String,
     function: Arc<F>,
     item: PhantomData<fn(&T)>,
 }
@@ -34,7 +35,14 @@ pub struct Callback<T, F> {
 impl<T: Item, F: Fn(&T) + Send + Sync + 'static> Callback<T, F> {
     /// A sink that calls `function`.
     pub fn new(function: F) -> Self {
-        Self { function: Arc::new(function), item: PhantomData }
+        Self { name: "callback".into(), function: Arc::new(function), item: PhantomData }
+    }
+
+    /// Gives it a name, to tell it from others in reports and errors.
+    #[must_use]
+    pub fn named(mut self, name: impl Into<String>) -> Self {
+        self.name = name.into();
+        self
     }
 }
 
@@ -49,7 +57,7 @@ impl<T: Item, F: Fn(&T) + Send + Sync + 'static> Sink for Callback<T, F> {
     type Writer = CallbackWriter<T, F>;
 
     fn name(&self) -> String {
-        "callback".into()
+        self.name.clone()
     }
 
     fn placement(&self) -> Placement {
