@@ -1,1 +1,3 @@
 //! Signal operators of NeuraFlow: filters, references, artifacts, quality, features.
+
+pub mod kernel;

@@ -1,3 +1,8 @@
 //! What tests of operators, sources and sinks are made of (feature `testing`).
 
+mod clock;
+mod collect;
 pub mod data;
+
+pub use clock::FakeClock;
+pub use collect::{Probe, collect_packets, collect_worker};

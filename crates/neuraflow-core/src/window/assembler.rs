@@ -1,0 +1,214 @@
+//! The assembler: filtered chunks in, windows out.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::coverage::Coverage;
+use super::grid::WindowGrid;
+use crate::model::{Chunk, StreamHeader, Window, WindowInfo, WindowStatus};
+
+/// Cuts one stream's chunks into windows on a grid.
+///
+/// A window closes the moment its last sample is in. One that expects no sample closes when the next sample
+/// after it comes. Windows come in the order of their index, each once, and none is left out but over a jump.
+///
+/// `status` is [`Gap`](WindowStatus::Gap) if anything inside the stream's own span was made up or missing, otherwise
+/// [`Partial`](WindowStatus::Partial) if the window reaches beyond the stream's start, end or a jump, otherwise complete.
+#[derive(Clone, Debug)]
+pub struct WindowAssembler {
+    grid: WindowGrid,
+    /// The next sample.
+    next: u64,
+    /// Where the stream, or what follows its last jump, begins.
+    span_start: u64,
+    /// The first sample after the open window.
+    end: u64,
+    /// The open window's first sample that can be there.
+    begin: u64,
+    window: Window,
+}
+
+/// What an assembler has to remember over a restart.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AssemblerState {
+    next: u64,
+    span_start: u64,
+    index: i64,
+    channels: usize,
+    values: Vec<f32>,
+}
+
+impl WindowAssembler {
+    /// An assembler for a stream whose first sample is `first`: 0, or the first that the sequencer accepts.
+    pub fn new(header: Arc<StreamHeader>, grid: WindowGrid, first: u64) -> Self {
+        let channels = header.channels.len();
+        let info = WindowInfo {
+            stream: header,
+            index: 0,
+            start: grid.origin(),
+            end: grid.origin(),
+            expected: 0,
+            received: 0,
+            imputed: 0,
+            status: WindowStatus::Complete,
+            warm_up: false,
+            arrival: 0,
+            marker: None,
+        };
+        let window = Window { info, samples: Chunk::new(first, channels) };
+        let mut assembler = Self { grid, next: first, span_start: first, end: 0, begin: 0, window };
+        assembler.open(grid.index_of(first), channels);
+        assembler
+    }
+
+    /// The first sample whose coverage is still needed.
+    pub fn needs_from(&self) -> u64 {
+        self.begin
+    }
+
+    /// The next sample that is expected.
+    pub fn position(&self) -> u64 {
+        self.next
+    }
+
+    /// Takes the next samples and puts out the windows that they close.
+    ///
+    /// `coverage` says what stands behind them, at least from [`needs_from`](Self::needs_from) on. `settled_from` is the first sample at
+    /// which all filters ahead have settled. `arrival` is when the packet that brought this about arrived.
+    /// Samples that were there before are left out; where samples were left out, NaN is put.
+    pub fn push(
+        &mut self,
+        chunk: &Chunk,
+        coverage: &Coverage,
+        settled_from: u64,
+        arrival: u64,
+        out: &mut impl FnMut(&Window),
+    ) {
+        let channels = chunk.channels();
+        if channels == 0 {
+            return;
+        }
+        if self.window.samples.is_empty() {
+            self.window.samples.restart(self.begin, channels);
+        }
+        while self.next < chunk.end() {
+            if self.next >= self.end {
+                self.close(coverage, settled_from, arrival, channels, out);
+                continue;
+            }
+            let to = self.end.min(chunk.end());
+            if self.next < chunk.first() || channels != self.window.samples.channels() {
+                let to = if self.next < chunk.first() { to.min(chunk.first()) } else { to };
+                self.window.samples.extend_missing((to - self.next) as usize);
+                self.next = to;
+            } else {
+                let from = (self.next - chunk.first()) as usize * channels;
+                let until = (to - chunk.first()) as usize * channels;
+                self.window.samples.extend(&chunk.values()[from..until]);
+                self.next = to;
+            }
+            // A window closes with its last sample, not with the next window's first.
+            if self.next == self.end {
+                self.close(coverage, settled_from, arrival, channels, out);
+            }
+        }
+    }
+
+    /// The stream goes on at sample `to`: what is in the open window is put out, and the windows in between never are.
+    pub fn jump(
+        &mut self,
+        to: u64,
+        coverage: &Coverage,
+        settled_from: u64,
+        arrival: u64,
+        out: &mut impl FnMut(&Window),
+    ) {
+        if to <= self.next {
+            return;
+        }
+        let index = self.grid.index_of(to);
+        if index == self.window.info.index {
+            // Still the same window: to its readers this is a gap.
+            self.window.samples.extend_missing((to - self.next) as usize);
+            self.next = to;
+            return;
+        }
+        self.finish(coverage, settled_from, arrival, out);
+        self.next = to;
+        self.span_start = to;
+        self.open(index, self.window.samples.channels());
+    }
+
+    /// The stream has ended: what is in the open window is put out.
+    pub fn finish(
+        &mut self,
+        coverage: &Coverage,
+        settled_from: u64,
+        arrival: u64,
+        out: &mut impl FnMut(&Window),
+    ) {
+        if self.next > self.begin {
+            let channels = self.window.samples.channels();
+            self.close(coverage, settled_from, arrival, channels, out);
+        }
+    }
+
+    /// What has to be remembered over a restart.
+    pub fn state(&self) -> AssemblerState {
+        AssemblerState {
+            next: self.next,
+            span_start: self.span_start,
+            index: self.window.info.index,
+            channels: self.window.samples.channels(),
+            values: self.window.samples.values().to_vec(),
+        }
+    }
+
+    /// Goes on from a remembered state of an assembler with the same header and grid.
+    pub fn restore(&mut self, state: &AssemblerState) {
+        self.next = state.next;
+        self.span_start = state.span_start;
+        self.open(state.index, state.channels);
+        self.window.samples.extend(&state.values);
+    }
+
+    fn open(&mut self, index: i64, channels: usize) {
+        let range = self.grid.samples(index);
+        let (start, end) = self.grid.interval(index);
+        self.begin = range.start.max(self.span_start);
+        self.end = range.end;
+        let info = &mut self.window.info;
+        (info.index, info.start, info.end) = (index, start, end);
+        self.window.samples.restart(self.begin, channels);
+    }
+
+    fn close(
+        &mut self,
+        coverage: &Coverage,
+        settled_from: u64,
+        arrival: u64,
+        channels: usize,
+        out: &mut impl FnMut(&Window),
+    ) {
+        let index = self.window.info.index;
+        let own = self.begin..self.next.min(self.end).max(self.begin);
+        let counts = coverage.count(own.clone());
+        let length = own.end - own.start;
+        let info = &mut self.window.info;
+        info.expected = self.grid.expected(index);
+        info.received = u32::try_from(counts.received).unwrap_or(u32::MAX);
+        info.imputed = u32::try_from(counts.imputed).unwrap_or(u32::MAX);
+        info.status = if counts.received < length {
+            WindowStatus::Gap
+        } else if length < u64::from(info.expected) {
+            WindowStatus::Partial
+        } else {
+            WindowStatus::Complete
+        };
+        info.warm_up = own.end <= settled_from;
+        info.arrival = arrival;
+        out(&self.window);
+        self.open(index.saturating_add(1), channels);
+    }
+}

@@ -1,0 +1,133 @@
+//! Coverage: which samples were received, made up, or missing.
+
+use std::collections::VecDeque;
+use std::ops::Range;
+
+use serde::{Deserialize, Serialize};
+
+/// What stands behind a sample.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum CoverageKind {
+    /// It was received in time.
+    Received,
+    /// The gap policy made it up.
+    Imputed,
+    /// Nothing: its values are NaN.
+    Missing,
+}
+
+/// How many samples of a range were received, made up, or missing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    /// Received in time.
+    pub received: u64,
+    /// Made up by the gap policy.
+    pub imputed: u64,
+    /// Missing.
+    pub missing: u64,
+}
+
+/// The recent history of one stream as runs of equal kind. A stream without gaps has one run.
+///
+/// Filters change values and may hold samples back; this remembers what each sample was made from until its window closes.
+///
+/// ```
+/// use neuraflow_core::window::{Counts, Coverage, CoverageKind};
+/// let mut coverage = Coverage::default();
+/// coverage.push(0, 10, CoverageKind::Received);
+/// coverage.push(10, 2, CoverageKind::Imputed);
+/// coverage.push(12, 8, CoverageKind::Received);
+/// assert_eq!(coverage.count(5..15), Counts { received: 8, imputed: 2, missing: 0 });
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Coverage {
+    runs: VecDeque<(u64, u64, CoverageKind)>,
+}
+
+impl Coverage {
+    /// The most runs remembered. Only a history that is never [forgotten](Self::forget_before) gets there: it loses its oldest runs.
+    pub const MAX_RUNS: usize = 1 << 16;
+
+    /// Adds the next `count` samples. Those before the end of the history are not counted again.
+    pub fn push(&mut self, first: u64, count: u64, kind: CoverageKind) {
+        let end = first.saturating_add(count);
+        let first = self.runs.back().map_or(first, |last| first.max(last.1));
+        if end <= first {
+            return;
+        }
+        match self.runs.back_mut() {
+            Some(last) if last.1 == first && last.2 == kind => last.1 = end,
+            _ => {
+                self.runs.push_back((first, end, kind));
+                if self.runs.len() > Self::MAX_RUNS {
+                    self.runs.pop_front();
+                }
+            }
+        }
+    }
+
+    /// How many samples of a range were received, imputed and missing. Samples outside the history count nowhere.
+    pub fn count(&self, range: Range<u64>) -> Counts {
+        let mut counts = Counts::default();
+        for (run, kind) in self.runs(range) {
+            let count = run.end - run.start;
+            match kind {
+                CoverageKind::Received => counts.received += count,
+                CoverageKind::Imputed => counts.imputed += count,
+                CoverageKind::Missing => counts.missing += count,
+            }
+        }
+        counts
+    }
+
+    /// The runs inside a range, in order.
+    pub fn runs(&self, range: Range<u64>) -> impl Iterator<Item = (Range<u64>, CoverageKind)> + '_ {
+        let from = self.runs.partition_point(|run| run.1 <= range.start);
+        self.runs.iter().skip(from).take_while(move |run| run.0 < range.end).filter_map(move |run| {
+            let inside = run.0.max(range.start)..run.1.min(range.end);
+            (!inside.is_empty()).then_some((inside, run.2))
+        })
+    }
+
+    /// Forgets everything before sample `n`.
+    pub fn forget_before(&mut self, n: u64) {
+        while self.runs.front().is_some_and(|run| run.1 <= n) && self.runs.len() > 1 {
+            self.runs.pop_front();
+        }
+        if let Some(run) = self.runs.front_mut() {
+            run.0 = n.clamp(run.0, run.1);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_run_in_steady_state() {
+        let mut coverage = Coverage::default();
+        for n in 0..10_000 {
+            coverage.push(n * 7, 7, CoverageKind::Received);
+            coverage.forget_before(n * 7);
+        }
+        assert_eq!(coverage.runs.len(), 1);
+        assert_eq!(coverage.count(0..u64::MAX).received, 7);
+    }
+
+    #[test]
+    fn forgotten_and_repeated_samples_do_not_count() {
+        let mut coverage = Coverage::default();
+        coverage.push(0, 10, CoverageKind::Received);
+        coverage.push(5, 10, CoverageKind::Missing); // 0..10 is known already
+        coverage.push(100, 10, CoverageKind::Imputed); // after a jump
+        assert_eq!(coverage.count(0..200), Counts { received: 10, imputed: 10, missing: 5 });
+        assert_eq!(coverage.count(15..100), Counts::default());
+        coverage.forget_before(12);
+        assert_eq!(coverage.count(0..200), Counts { received: 0, imputed: 10, missing: 3 });
+        coverage.forget_before(1_000);
+        assert_eq!(coverage.count(0..2_000), Counts::default());
+        coverage.push(1_000, 1, CoverageKind::Received);
+        assert_eq!(coverage.count(0..2_000).received, 1);
+    }
+}

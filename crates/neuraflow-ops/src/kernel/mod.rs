@@ -1,0 +1,31 @@
+//! Kernels: slices in, slices out. They know nothing of streams, windows or pipelines.
+//!
+//! A kernel is designed once, where it may refuse and allocate; processing allocates nothing. All computing is in
+//! `f64`, in a fixed order, without fused multiply-add and without std's transcendental functions, so that one
+//! input gives the same bits on every processor. The reference is SciPy 1.17, to 1e-12 of the greatest output.
+
+pub mod stats;
+
+mod band;
+mod complex;
+mod design;
+mod dft;
+mod error;
+mod fft;
+mod pairing;
+mod sections;
+mod sos;
+mod spectrum;
+mod value;
+mod window;
+
+pub use band::Band;
+pub use design::{MAX_ORDER, Response, butterworth, notch};
+pub use dft::RealDft;
+pub use error::{DesignError, KernelError};
+pub use realfft::num_complex::Complex64;
+pub use sections::Sos;
+pub use sos::{Missing, SosFilter};
+pub use spectrum::{Detrend, Psd};
+pub use value::{Value, gather_channel};
+pub use window::Window;
