@@ -1,5 +1,7 @@
 //! Every real EDF and BDF recording against what MNE and pyedflib read from it (`FACTS.json`).
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // helpers outside #[test]
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;

@@ -38,6 +38,7 @@ pub(super) fn onset(bytes: &[u8]) -> Onset {
             let list = bytes.split(|&b| b == 0).next().unwrap_or_default();
             parse(list).map_or(Onset::Unreadable, |tal| Onset::At(tal.onset))
         }
+        Some(b'0'..=b'9') => Onset::Unreadable, // somebody forgot the sign
         Some(0) if bytes.iter().all(|&b| b == 0) => Onset::Unreadable,
         _ => Onset::Misplaced,
     }
@@ -150,6 +151,7 @@ mod tests {
         assert_eq!(markers(b"+1\x15-3\x14x\x14\0").1, (1, 8));
         assert_eq!(onset(b"+0  \0"), Onset::Unreadable);
         assert_eq!(onset(b"\0\0\0\0"), Onset::Unreadable);
+        assert_eq!(onset(b"0\x14\x14\0"), Onset::Unreadable);
         assert_eq!(onset(b"\0\0+0\x14\x14\0"), Onset::Misplaced);
         assert_eq!(onset(b"\xdb\0+0"), Onset::Misplaced);
     }

@@ -44,12 +44,28 @@ use super::warning::malformed;
 pub struct Edf {
     header: EdfHeader,
     records: Records,
-    /// The signals of each stream, in order.
-    streams: Vec<Vec<usize>>,
+    /// The shape of each stream's part of a record.
+    shapes: Vec<Shape>,
+    /// Where each signal's samples go, in file order, so that a record is read from front to back.
+    places: Vec<Place>,
     timeline: Timeline,
     target: String,
     next: u64,
     onset: Vec<u8>,
+}
+
+/// The samples that a record has of a stream, and the stream's channels.
+#[derive(Clone, Copy, Debug)]
+struct Shape {
+    samples: usize,
+    channels: usize,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    signal: usize,
+    stream: usize,
+    channel: usize,
 }
 
 impl Edf {
@@ -123,8 +139,15 @@ impl Edf {
             }
         }
         let contents = Contents { streams: headers, markers: scan.markers, warnings };
+        let shape = |signals: &Vec<usize>| Shape {
+            samples: header.signals[signals[0]].samples as usize,
+            channels: signals.len(),
+        };
+        let shapes = streams.iter().map(shape).collect();
+        let places = places(&streams);
         let target = target.to_owned();
-        Ok((Self { header, records, streams, timeline, target, next: 0, onset: Vec::new() }, contents))
+        let edf = Self { header, records, shapes, places, timeline, target, next: 0, onset: Vec::new() };
+        Ok((edf, contents))
     }
 
     fn place_record(&mut self, record: u64) -> Result<(), SourceError> {
@@ -141,25 +164,25 @@ impl Edf {
 impl RecordingReader for Edf {
     fn next_block(&mut self, block: &mut Block) -> Result<bool, SourceError> {
         let record = self.next;
-        if record >= self.header.records || self.streams.is_empty() {
+        if record >= self.header.records || self.shapes.is_empty() {
             return Ok(false);
         }
         self.place_record(record)?;
         self.next += 1;
-        let chunks = block.restart(record, self.streams.len());
-        for (stream, (signals, chunk)) in self.streams.iter().zip(chunks).enumerate() {
-            let samples = signals.first().map_or(0, |&first| self.header.signals[first].samples as usize);
-            chunk.restart(self.timeline.first(stream), signals.len());
-            chunk.extend_missing(samples);
-            for (channel, &signal) in signals.iter().enumerate() {
-                let calibration = &self.header.signals[signal].calibration;
-                let mut column = chunk.values_mut().iter_mut().skip(channel).step_by(signals.len());
-                self.records.digital(&self.header, record, signal, |count| {
-                    if let Some(value) = column.next() {
-                        *value = calibration.streamed(count);
-                    }
-                })?;
-            }
+        let chunks = block.restart(record, self.shapes.len());
+        for (stream, (shape, chunk)) in self.shapes.iter().zip(chunks.iter_mut()).enumerate() {
+            chunk.restart(self.timeline.first(stream), shape.channels);
+            chunk.extend_missing(shape.samples);
+        }
+        for &Place { signal, stream, channel } in &self.places {
+            let calibration = &self.header.signals[signal].calibration;
+            let values = chunks[stream].values_mut().iter_mut();
+            let mut column = values.skip(channel).step_by(self.shapes[stream].channels);
+            self.records.digital(&self.header, record, signal, |count| {
+                if let Some(value) = column.next() {
+                    *value = calibration.streamed(count);
+                }
+            })?;
         }
         Ok(true)
     }
@@ -176,6 +199,17 @@ fn by_rate(header: &EdfHeader) -> Vec<Vec<usize>> {
         }
     }
     streams
+}
+
+/// Where the signals of the streams go, in file order.
+fn places(streams: &[Vec<usize>]) -> Vec<Place> {
+    let of_stream = |(stream, signals): (usize, &Vec<usize>)| {
+        let place = move |(channel, &signal): (usize, &usize)| Place { signal, stream, channel };
+        signals.iter().enumerate().map(place).collect::<Vec<_>>()
+    };
+    let mut places: Vec<Place> = streams.iter().enumerate().flat_map(of_stream).collect();
+    places.sort_by_key(|place| place.signal);
+    places
 }
 
 fn stream_header(
