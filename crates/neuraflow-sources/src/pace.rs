@@ -1,5 +1,6 @@
 //! Pace: when a sample of a given event time is due on the pipeline's clock. Pure; the caller brings the present.
 
+use std::str::FromStr;
 use std::time::Duration;
 
 use neuraflow_core::model::Span;
@@ -28,6 +29,32 @@ impl Speed {
                 found: factor.to_string(),
             }),
             _ => Ok(()),
+        }
+    }
+}
+
+/// `max`, `real`, or a factor such as `x20`, as people type it.
+///
+/// ```
+/// use neuraflow_sources::pace::Speed;
+/// assert_eq!("x20".parse::<Speed>()?, Speed::Times(20.0));
+/// assert!("fast".parse::<Speed>().is_err());
+/// # Ok::<(), neuraflow_core::source::SourceError>(())
+/// ```
+impl FromStr for Speed {
+    type Err = SourceError;
+
+    fn from_str(text: &str) -> Result<Self, SourceError> {
+        let factor =
+            |text: &str| text.strip_prefix('x')?.parse().ok().filter(|f: &f64| f.is_finite() && *f > 0.0);
+        match text {
+            "max" => Ok(Self::Max),
+            "real" => Ok(Self::RealTime),
+            _ => factor(text).map(Self::Times).ok_or_else(|| SourceError::Setting {
+                setting: "speed",
+                expected: "real, max, or a factor above 0 such as x20".into(),
+                found: text.into(),
+            }),
         }
     }
 }

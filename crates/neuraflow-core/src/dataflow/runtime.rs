@@ -86,7 +86,7 @@ fn run_worker(
         worker.dataflow(|scope| {
             let readers = sources.iter().enumerate().map(|(number, source)| {
                 let id = number * scope.peers() + scope.index();
-                ingress(scope.clone(), source, id as u32, shared)
+                ingress(scope, source, id as u32, shared)
             });
             let slabs = scope.concatenate(readers.collect::<Vec<_>>());
             keyed(slabs, graph, outlets, shared, &reports);
