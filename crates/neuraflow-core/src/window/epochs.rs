@@ -256,6 +256,11 @@ impl EpochCutter {
         self.state = state;
     }
 
+    /// The next sample that is expected: coverage is still needed from here on.
+    pub fn needs_from(&self) -> u64 {
+        self.position()
+    }
+
     fn position(&self) -> u64 {
         self.state.start + (self.state.values.len() / self.state.channels.max(1)) as u64
     }
