@@ -349,7 +349,7 @@ fn one_worker_opens_it_and_settings_are_checked() {
     assert_eq!(replay.clone().key(key).streams()[0].key, key);
     for speed in [0.0, -1.0, f64::NAN, f64::INFINITY] {
         let refused = replay.clone().speed(Speed::Times(speed)).open(context(0, idle())).err();
-        assert!(matches!(refused, Some(SourceError::Setting { setting: "replay speed", .. })), "{speed}");
+        assert!(matches!(refused, Some(SourceError::Setting { setting: "speed", .. })), "{speed}");
     }
     let refused = replay.packet(0).open(context(1, idle())).err();
     assert!(matches!(refused, Some(SourceError::Setting { setting: "replay packet", .. })));

@@ -14,19 +14,8 @@ use neuraflow_core::source::{Source, SourceContext, SourceError, SourceReader};
 
 use self::cutter::Cutter;
 use self::reader::ReplayReader;
+pub use crate::pace::Speed;
 use crate::recording::{Recording, Warning, malformed};
-
-/// How fast a replay goes.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub enum Speed {
-    /// As fast as the pipeline takes it (the default).
-    #[default]
-    Max,
-    /// This many times as fast as it was recorded; above 0.
-    Times(f64),
-    /// As fast as it was recorded.
-    RealTime,
-}
 
 /// Replays a recording: a [`Source`] of its streams and markers.
 ///
@@ -140,12 +129,7 @@ impl Replay {
     }
 
     fn check(&self) -> Result<(), SourceError> {
-        if let Speed::Times(times) = self.speed
-            && !(times.is_finite() && times > 0.0)
-        {
-            let expected = "a finite factor above 0".to_owned();
-            return Err(SourceError::Setting { setting: "replay speed", expected, found: times.to_string() });
-        }
+        self.speed.check()?;
         if self.packet == Some(0) {
             let expected = "at least 1 sample".to_owned();
             return Err(SourceError::Setting { setting: "replay packet", expected, found: "0".to_owned() });

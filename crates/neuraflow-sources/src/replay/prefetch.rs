@@ -3,9 +3,9 @@
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
-use crossbeam_channel::{Receiver, Sender, bounded};
 use neuraflow_core::model::{Chunk, StreamHeader};
 use neuraflow_core::source::{SourceError, Waker};
 
@@ -34,7 +34,7 @@ pub(super) fn spawn(
     streams: Arc<[StreamHeader]>,
     waker: Waker,
 ) -> Result<Receiver<Message>, SourceError> {
-    let (sender, receiver) = bounded(BATCHES);
+    let (sender, receiver) = sync_channel(BATCHES);
     let target = path.display().to_string();
     let mut out = Out { sender: Some(sender), waker };
     thread::Builder::new()
@@ -88,7 +88,7 @@ fn read(path: PathBuf, streams: &[StreamHeader], out: &mut Out) -> Result<(), So
 
 /// The thread's way out. However the thread ends, the worker is woken once the channel is closed.
 struct Out {
-    sender: Option<Sender<Message>>,
+    sender: Option<SyncSender<Message>>,
     waker: Waker,
 }
 

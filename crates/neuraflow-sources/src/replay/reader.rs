@@ -1,16 +1,15 @@
 //! The worker's side of a replay: takes what was read ahead, keeps pace, never waits.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::mpsc::{Receiver, TryRecvError};
 
-use crossbeam_channel::{Receiver, TryRecvError};
 use neuraflow_core::ingest::{Ingest, StreamSlot};
-use neuraflow_core::model::{Span, StreamHeader};
+use neuraflow_core::model::StreamHeader;
 use neuraflow_core::source::{Polled, SourceError, SourceReader};
 
-use super::Speed;
 use super::cutter::{Cutter, Next, Ready};
 use super::prefetch::{self, Message};
+use crate::pace::{Pacer, Speed};
 
 /// Gives the packets of a replay.
 #[derive(Debug)]
@@ -22,8 +21,8 @@ pub(super) struct ReplayReader {
     speed: Speed,
     target: String,
     slots: Vec<StreamSlot>,
-    /// The pipeline's clock at the first poll.
-    began: Option<u64>,
+    /// Counts from the first poll.
+    pacer: Option<Pacer>,
 }
 
 impl ReplayReader {
@@ -34,7 +33,7 @@ impl ReplayReader {
         speed: Speed,
         target: String,
     ) -> Self {
-        Self { streams, cutter, messages: Some(messages), speed, target, slots: Vec::new(), began: None }
+        Self { streams, cutter, messages: Some(messages), speed, target, slots: Vec::new(), pacer: None }
     }
 
     /// Gives what is due at `now`, up to about `budget` samples.
@@ -44,14 +43,13 @@ impl ReplayReader {
         budget: usize,
         give: &mut dyn FnMut(Next<'_>, &StreamHeader),
     ) -> Result<Polled, SourceError> {
-        let began = *self.began.get_or_insert(now);
+        let pacer = *self.pacer.get_or_insert(Pacer::new(now, self.speed));
         let mut spent = 0;
         while spent < budget.max(1) {
             match self.cutter.ready() {
                 Ready::At(offset) => {
-                    let due = began.saturating_add(self.speed.elapsed(offset));
-                    if due > now {
-                        return Ok(Polled::After(Duration::from_nanos(due - now)));
+                    if let Some(wait) = pacer.wait(offset, now) {
+                        return Ok(Polled::After(wait));
                     }
                 }
                 Ready::Now => {}
@@ -120,17 +118,5 @@ impl SourceReader for ReplayReader {
         });
         self.slots = slots;
         polled
-    }
-}
-
-impl Speed {
-    /// Nanoseconds of the clock that pass while this much event time does.
-    fn elapsed(self, offset: Span) -> u64 {
-        let nanos = u64::try_from(offset.as_nanos()).unwrap_or(0);
-        match self {
-            Self::Max => 0,
-            Self::RealTime => nanos,
-            Self::Times(times) => (nanos as f64 / times) as u64,
-        }
     }
 }

@@ -1,9 +1,9 @@
 //! The cutter and the reader without files: what is cut, in which order, and when.
 
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, unbounded};
 use neuraflow_core::model::{Channel, Chunk, Marker, SamplingRate, Span, StreamHeader, StreamKey, Timestamp};
 use neuraflow_core::source::{Polled, SourceError};
 use proptest::prelude::*;
@@ -158,7 +158,7 @@ fn step(reader: &mut ReplayReader, now_ms: u64, budget: usize) -> (Result<Polled
 
 #[test]
 fn a_paced_replay_gives_each_packet_when_its_last_sample_is_due() {
-    let (sender, messages) = unbounded();
+    let (sender, messages) = channel();
     let mut reader = reader(Vec::new(), messages, Speed::Times(2.0));
     assert_eq!(step(&mut reader, 1000, 1000).0.unwrap(), Polled::Idle);
     sender.send(Message::Blocks(vec![block((0, 12), (0, 2))])).unwrap();
@@ -179,7 +179,7 @@ fn a_paced_replay_gives_each_packet_when_its_last_sample_is_due() {
 
 #[test]
 fn a_budget_is_kept_to_and_nothing_is_lost_by_it() {
-    let (sender, messages) = unbounded();
+    let (sender, messages) = channel();
     sender.send(Message::Blocks(vec![block((0, 100), (0, 10))])).unwrap();
     sender.send(Message::End).unwrap();
     let mut reader = reader(vec![marker(500, "m")], messages, Speed::Max);
@@ -200,7 +200,7 @@ fn a_budget_is_kept_to_and_nothing_is_lost_by_it() {
 
 #[test]
 fn a_failed_or_vanished_thread_is_an_error_after_what_it_read() {
-    let (sender, messages) = unbounded();
+    let (sender, messages) = channel();
     let mut failed = reader(Vec::new(), messages, Speed::Max);
     sender.send(Message::Blocks(vec![block((0, 4), (0, 1))])).unwrap();
     let error = SourceError::Setting { setting: "test", expected: "a".to_owned(), found: "b".to_owned() };
@@ -209,7 +209,7 @@ fn a_failed_or_vanished_thread_is_an_error_after_what_it_read() {
     assert!(matches!(polled, Err(SourceError::Setting { .. })), "{polled:?}");
     assert_eq!(ranges(&all), [(1, 0, 1)]);
 
-    let (sender, messages) = unbounded();
+    let (sender, messages) = channel();
     drop(sender);
     let polled = step(&mut reader(Vec::new(), messages, Speed::Max), 0, 1000).0;
     assert!(polled.unwrap_err().to_string().contains("test.edf: the reading thread stopped"));
