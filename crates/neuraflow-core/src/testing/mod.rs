@@ -2,6 +2,7 @@
 
 mod clock;
 mod collect;
+pub mod conformance;
 pub mod data;
 
 pub use clock::FakeClock;

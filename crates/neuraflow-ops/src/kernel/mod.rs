@@ -25,7 +25,7 @@ pub use dft::RealDft;
 pub use error::{DesignError, KernelError};
 pub use realfft::num_complex::Complex64;
 pub use sections::Sos;
-pub use sos::{Missing, SosFilter};
+pub use sos::{Missing, SosFilter, SosState};
 pub use spectrum::{Detrend, Psd};
 pub use value::{Value, gather_channel};
 pub use window::Window;
