@@ -5,12 +5,16 @@
 mod support;
 
 use std::fs;
+use std::sync::Arc;
 use std::sync::mpsc;
 use std::time::Duration;
 
-use neuraflow_core::model::{ChannelKind, SamplingRate, Span, StreamKey, Timestamp, Unit};
+use neuraflow_core::model::{
+    ChannelKind, Packet, PacketBody, SamplingRate, Span, StreamKey, Timestamp, Unit,
+};
 use neuraflow_core::resilience::SystemClock;
 use neuraflow_core::source::{Source, SourceContext, SourceError, Waker};
+use neuraflow_core::testing::{FakeClock, collect_packets};
 use neuraflow_sources::recording::edf::Edf;
 use neuraflow_sources::recording::{Block, Recording};
 use neuraflow_sources::replay::{Replay, Speed};
@@ -312,10 +316,13 @@ fn what_is_no_file_is_said_in_one_line() {
     assert!(matches!(empty, SourceError::Malformed { .. }), "{empty}");
     let short = Recording::open(&Temporary::with(b"0       X").0).unwrap_err();
     assert!(short.to_string().contains("header: expected at least 256 bytes, found 9 bytes"), "{short}");
+    let text = Temporary::with(&b"samples\n".repeat(99));
+    assert!(matches!(Recording::open(&text.0), Err(SourceError::UnsupportedFormat { .. })));
+    assert!(Edf::open(&text.0).unwrap_err().to_string().contains("version: expected 0 (EDF)"));
 }
 
 fn context(worker: usize, waker: Waker) -> SourceContext {
-    SourceContext { worker, workers: 2, waker, clock: std::sync::Arc::new(SystemClock::new()) }
+    SourceContext { worker, workers: 2, waker, clock: Arc::new(SystemClock::new()) }
 }
 
 #[test]
@@ -369,7 +376,18 @@ fn read_all(bytes: &[u8]) -> usize {
     let written = Temporary::with(bytes);
     let Ok(mut recording) = Recording::open(&written.0) else { return 0 };
     assert!(recording.warnings().len() < 20);
-    drain(&mut recording).map_or(0, |streams| streams.iter().map(|(_, values)| values.len()).sum())
+    let read = drain(&mut recording).map(|streams| streams.iter().map(|(_, values)| values.len()).sum());
+    if let Ok(replay) = Replay::open(&written.0) {
+        // What can be read can be replayed, every value of it; what fails fails.
+        let packets = collect_packets(&replay, &Arc::new(FakeClock::new()));
+        let values = |packet: &Packet| match &packet.body {
+            PacketBody::Samples { values, .. } => values.len(),
+            _ => 0,
+        };
+        let replayed = packets.ok().map(|all| all.iter().map(|(_, packet)| values(packet)).sum());
+        assert_eq!(replayed, read.as_ref().ok().copied());
+    }
+    read.unwrap_or(0)
 }
 
 proptest! {

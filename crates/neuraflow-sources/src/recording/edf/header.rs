@@ -79,7 +79,10 @@ pub(super) fn read(
     }
     let mut fixed = vec![0; PART as usize];
     fill(input, &mut fixed, target)?;
-    let bdf = fixed[0] == 0xff;
+    let bdf = fixed.starts_with(b"\xffBIOSEMI");
+    if !bdf && fixed[0] != b'0' {
+        return Err(bad("version", "0 (EDF) or 0xFF BIOSEMI (BDF)", fields::shown(&fixed[..8])));
+    }
     let (reserved, claimed_records) = (&fixed[192..236], &fixed[236..244]);
     let (duration, count) = (&fixed[244..252], &fixed[252..256]);
 

@@ -70,6 +70,9 @@ struct Place {
 
 impl Edf {
     /// Opens a file that is EDF or BDF. Recoverable faults pass in silence here; `Recording` reports them.
+    ///
+    /// # Errors
+    /// [`SourceError::Io`] where the system refuses the file, [`SourceError::Malformed`] where it is no EDF or BDF.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, SourceError> {
         let (file, size, target) = open_file(path.as_ref())?;
         Ok(Self::read(file, size, &target, StreamKey::default(), "")?.0)
@@ -80,7 +83,12 @@ impl Edf {
         &self.header
     }
 
-    /// The samples of one signal in one data record, as the integers in the file.
+    /// The samples of one signal in one data record, as the integers in the file. Both are counted from 0, signals
+    /// with the annotation signals among them.
+    ///
+    /// # Errors
+    /// [`SourceError::Malformed`] where there is no such signal or record, or the file has become shorter;
+    /// [`SourceError::Io`] where it cannot be read.
     pub fn digital(&mut self, signal: usize, record: u64) -> Result<Vec<i32>, SourceError> {
         let mut samples = Vec::new();
         self.records.digital(&self.header, record, signal, |count| samples.push(count))?;
@@ -88,6 +96,9 @@ impl Edf {
     }
 
     /// The samples of one signal in one data record, in the unit that the file declares for it.
+    ///
+    /// # Errors
+    /// As [`digital`](Self::digital).
     pub fn physical(&mut self, signal: usize, record: u64) -> Result<Vec<f64>, SourceError> {
         let counts = self.digital(signal, record)?;
         let calibration = self.header.signals.get(signal).map(|s| &s.calibration);
