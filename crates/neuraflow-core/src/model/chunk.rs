@@ -33,7 +33,7 @@ impl Chunk {
 
     /// Samples (all channels at one instant count once).
     pub fn len(&self) -> usize {
-        if self.channels == 0 { 0 } else { self.values.len() / self.channels }
+        self.values.len().checked_div(self.channels).unwrap_or(0)
     }
 
     /// Whether it holds no sample.
