@@ -317,8 +317,10 @@ impl Operator for Centred {
 
     fn restore(&mut self, reader: &mut SnapshotReader<'_>) -> Result<(), RestoreError> {
         let (width, held, next): (usize, Vec<f32>, Option<u64>) = reader.take()?;
-        let fits =
-            held.len() % self.width == 0 && held.len() <= 2 * self.width && next.is_none_or(|n| n < 1 << 40);
+        let fits = width == self.width
+            && held.len() % self.width == 0
+            && held.len() <= 2 * self.width
+            && next.is_none_or(|n| n < 1 << 40);
         if !fits {
             return Err(RestoreError::Shape { what: "held", expected: self.width, found: held.len() });
         }

@@ -1,0 +1,87 @@
+//! What operators check of the shape of what they are given, and the rows they answer with.
+
+use std::sync::Arc;
+
+use ndarray::ArrayView2;
+use neuraflow_core::checkpoint::RestoreError;
+use neuraflow_core::model::{Channel, ChannelKind, Unit};
+use neuraflow_core::operator::OperatorError;
+
+use crate::kernel::Value;
+
+/// The input must have the channels that were prepared.
+pub(crate) fn same_channels(expected: usize, found: usize) -> Result<(), OperatorError> {
+    if expected == found {
+        return Ok(());
+    }
+    Err(OperatorError::Input {
+        what: "channels",
+        expected: format!("{expected} as prepared; prepare again for another layout"),
+        found: found.to_string(),
+    })
+}
+
+/// A part of a restored state must have the length that this instance has.
+pub(crate) fn same_length(what: &'static str, expected: usize, found: usize) -> Result<(), RestoreError> {
+    if expected == found { Ok(()) } else { Err(RestoreError::Shape { what, expected, found }) }
+}
+
+/// How many samples plain sample-major values are.
+pub(crate) fn whole_samples(values: usize, channels: usize) -> Result<usize, OperatorError> {
+    match values.checked_div(channels) {
+        Some(samples) if samples * channels == values => Ok(samples),
+        None if values == 0 => Ok(0),
+        _ => Err(OperatorError::Input {
+            what: "values",
+            expected: format!("a multiple of {channels}, one for each channel of each sample"),
+            found: values.to_string(),
+        }),
+    }
+}
+
+/// Plain sample-major values as an array `[sample][channel]`.
+pub(crate) fn as_array<T: Value>(values: &[T], channels: usize) -> Result<ArrayView2<'_, T>, OperatorError> {
+    let samples = whole_samples(values.len(), channels)?;
+    ArrayView2::from_shape((samples, channels), values).map_err(|error| OperatorError::Input {
+        what: "values",
+        expected: format!("{samples} samples of {channels} channels"),
+        found: error.to_string(),
+    })
+}
+
+/// The channels that features have rows for: all but triggers, whose numbers are codes.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Rows {
+    /// Channels of the input.
+    pub(crate) width: usize,
+    /// For each row, its channel's place in a sample.
+    pub(crate) channels: Vec<usize>,
+    /// For each row, its channel's label.
+    pub(crate) labels: Arc<[String]>,
+    /// For each row, whether it is in microvolts.
+    pub(crate) microvolts: Vec<bool>,
+}
+
+impl Rows {
+    pub(crate) fn of(channels: &[Channel]) -> Result<Self, OperatorError> {
+        let kept: Vec<(usize, &Channel)> =
+            channels.iter().enumerate().filter(|(_, c)| c.kind() != ChannelKind::Trigger).collect();
+        if kept.is_empty() {
+            return Err(OperatorError::Spec {
+                what: "channels",
+                expected: "at least one that is not a trigger".to_owned(),
+                found: format!("{} channels, none of them a signal", channels.len()),
+            });
+        }
+        Ok(Self {
+            width: channels.len(),
+            channels: kept.iter().map(|(place, _)| *place).collect(),
+            labels: kept.iter().map(|(_, channel)| channel.label().to_owned()).collect(),
+            microvolts: kept.iter().map(|(_, channel)| *channel.unit() == Unit::Microvolt).collect(),
+        })
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.channels.len()
+    }
+}
