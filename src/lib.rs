@@ -1,1 +1,58 @@
 //! Streaming neural signals as exact event-time windows on Timely Dataflow.
+//!
+//! A pipeline reads packets from a source, filters each stream as it arrives, cuts it into windows of event time
+//! (50 ms by default), computes features, and hands them to sinks. The same packets give the same bits, live or
+//! replayed, whatever the packet size, the speed or the number of workers; and every sample is accounted for.
+//!
+//! ```
+//! use neuraflow::prelude::*;
+//!
+//! let headset = Synthetic::new(8, SamplingRate::hz(250)?).seed(7).until(Span::secs(10));
+//! let (sink, power) = neuraflow::sinks::bounded(1_024, Overflow::Block);
+//! let report = Pipeline::from(headset)
+//!     .stage(|| Butterworth::bandpass(4, 1.0..40.0))
+//!     .stage(CommonAverage::new)
+//!     .window(Tumbling::millis(50))
+//!     .feature(|| BandPower::bands([("alpha", 8.0..13.0), ("beta", 13.0..30.0)]).over_millis(1_000))
+//!     .sink(sink)
+//!     .build()?
+//!     .run()?;
+//! assert_eq!(report.windows().complete, 200);
+//! assert!(report.balances());
+//! assert!(power.iter().last().and_then(|p| p.get("O1", "alpha")).is_some());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! This crate only gathers what the crates behind it define: `neuraflow-core` (time, windows, the dataflow),
+//! `neuraflow-ops` (operators), `neuraflow-sources` and `neuraflow-sinks`.
+
+pub use neuraflow_core::{
+    checkpoint, dataflow, model, operator, resilience, sink, source, telemetry, window,
+};
+pub use neuraflow_ops as ops;
+pub use neuraflow_sinks as sinks;
+pub use neuraflow_sources as sources;
+
+#[cfg(feature = "testing")]
+pub use neuraflow_core::testing;
+
+/// What most programs need.
+pub mod prelude {
+    pub use neuraflow_core::dataflow::{Pipeline, Report, Running, Tumbling, Workers};
+    pub use neuraflow_core::model::{
+        Channel, Chunk, Features, Marker, SamplingRate, Span, StreamHeader, StreamKey, Timestamp, Window,
+    };
+    pub use neuraflow_core::operator::{Latency, Operator};
+    pub use neuraflow_core::sink::{Overflow, Sink};
+    pub use neuraflow_core::source::Source;
+    pub use neuraflow_core::window::GapPolicy;
+    pub use neuraflow_ops::artifact::ArtifactFlags;
+    pub use neuraflow_ops::feature::{BandPower, LogVariance, Rms};
+    pub use neuraflow_ops::filter::{Butterworth, Notch};
+    pub use neuraflow_ops::quality::SignalQuality;
+    pub use neuraflow_ops::spatial::{Bipolar, CommonAverage};
+    pub use neuraflow_sinks::Callback;
+    pub use neuraflow_sources::replay::Replay;
+    pub use neuraflow_sources::synthetic::Synthetic;
+    pub use neuraflow_sources::{device, pace::Speed};
+}

@@ -1,9 +1,11 @@
 //! A chunk: contiguous samples of one stream.
 
+use serde::{Deserialize, Serialize};
+
 /// Contiguous samples of one stream in microvolts, sample-major: `[sample][channel]`.
 ///
 /// A value that was not measured is NaN: operators must not let it into their state.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Chunk {
     first: u64,
     channels: usize,

@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::window::WindowInfo;
 
 /// The layout of a feature vector: which row and column each number has.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FeatureSpec {
     /// Row names: channels, or whatever an operator computes one row of numbers for.
     pub rows: Arc<[String]>,
@@ -28,7 +30,7 @@ impl FeatureSpec {
 }
 
 /// Numbers computed from one window, `[row][column]`. NaN where there was too little to compute them from.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Features {
     /// The window they were computed from; [`warm_up`](WindowInfo::warm_up) also covers the look-back.
     pub info: WindowInfo,

@@ -32,7 +32,7 @@ impl WindowStatus {
 }
 
 /// Everything about a window but its values; travels with whatever is computed from it.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct WindowInfo {
     /// Whose window.
     pub stream: Arc<StreamHeader>,
@@ -59,7 +59,7 @@ pub struct WindowInfo {
 }
 
 /// An interval of event time, half-open `[start, end)`, and its samples. Missing values are NaN.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Window {
     /// Where it lies and how complete it is.
     pub info: WindowInfo,
