@@ -1,4 +1,5 @@
 //! Each rule of windowing, one by one.
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 mod window_support;
 
@@ -177,4 +178,82 @@ fn a_full_buffer_gives_up_the_oldest_gap_only() {
     let run = run(250.0, 32, GapPolicy::default(), config, &events);
     assert_eq!(run.accounting.lost, 1); // sample 2; sample 6 may still come
     assert_eq!((run.accounting.windowed, run.buffered), (5, 2));
+}
+
+#[test]
+fn a_repeated_suspect_confirms_nothing_and_a_gap_after_it_does_not_matter() {
+    let far = 1_000_000;
+    let suspect = || Event::samples(far..far + 5);
+    let run = at_250(&[Event::samples(0..20), suspect(), suspect(), Event::samples(20..25)]);
+    assert_eq!((run.accounting.duplicate, run.accounting.rejected, run.accounting.jumps), (5, 5, 0));
+    // An old packet that comes again says nothing.
+    let run = at_250(&[
+        Event::samples(0..20),
+        suspect(),
+        Event::samples(10..20),
+        Event::samples(far + 9..far + 20),
+        Event::End(None),
+    ]);
+    assert_eq!((run.accounting.duplicate, run.accounting.rejected, run.accounting.jumps), (10, 0, 1));
+    assert_eq!(run.accounting.lost, far - 20 + 4);
+    // Two packets that lie far ahead, each somewhere else.
+    let run = at_250(&[
+        Event::samples(0..20),
+        suspect(),
+        Event::samples(2 * far..2 * far + 3),
+        Event::End(Some(20)),
+    ]);
+    assert_eq!((run.accounting.rejected, run.accounting.jumps, run.accounting.windowed), (8, 0, 20));
+}
+
+#[test]
+fn late_samples_keep_the_counter_in_sight() {
+    let config = SequencerConfig { first: 300, ..SequencerConfig::default() };
+    let events: Vec<_> = (0..50).map(|p| Event::samples(10 * p..10 * p + 10)).collect();
+    let run = run(250.0, 8, GapPolicy::default(), config, &events);
+    assert_eq!((run.accounting.late, run.accounting.windowed, run.accounting.lost), (300, 200, 0));
+}
+
+#[test]
+fn more_dropped_samples_than_a_gap_may_be_long_are_skipped() {
+    let run = at_250(&[Event::samples(0..20), Event::Dropped(22..10_000), Event::samples(10_000..10_050)]);
+    assert_eq!(run.jumps, [(20, 10_000)]);
+    assert_eq!((run.accounting.dropped, run.accounting.lost, run.accounting.windowed), (9_978, 2, 70));
+    assert_eq!(run.accounting.rejected, 0);
+}
+
+#[test]
+fn the_end_may_be_far_away() {
+    let run = at_250(&[Event::samples(0..20), Event::End(Some(1_000_000))]);
+    assert_eq!(run.jumps, [(20, 1_000_000)]);
+    assert_eq!((run.windows.len(), run.accounting.lost), (2, 999_980));
+    // After the end nothing is taken, but what is known is told apart.
+    let run = at_250(&[
+        Event::samples(0..20),
+        Event::End(Some(22)),
+        Event::samples(18..25),
+        Event::Silent,
+        Event::End(None),
+    ]);
+    let books = run.accounting;
+    assert_eq!((books.duplicate, books.late, books.rejected, books.lost), (2, 2, 3, 0));
+}
+
+#[test]
+fn ragged_packets_are_rejected_whole() {
+    let mut path = window_support::Path::new(250.0, 32, 0, GapPolicy::default(), SequencerConfig::default());
+    path.take(&Event::Raw(path.sequence(0), Vec::new()));
+    assert_eq!(path.run.accounting.samples_in, 0);
+    let key = neuraflow_core::model::StreamKey::of_names("s", "d");
+    let rate = neuraflow_core::model::SamplingRate::hz(250).unwrap();
+    for (channels, values, count) in [(2, 5, 3), (3, 2, 1), (0, 4, 4)] {
+        let channels = vec![neuraflow_core::model::Channel::new("Cz"); channels];
+        let header = neuraflow_core::model::StreamHeader::new(key, "d", rate, channels);
+        let grid = neuraflow_core::window::WindowGrid::of(&header, Span::millis(50)).unwrap();
+        let mut sequencer = neuraflow_core::window::Sequencer::new(&header, grid, SequencerConfig::default());
+        sequencer.samples(0, &vec![1.0; values], &mut |piece| panic!("{piece:?}"));
+        sequencer.end(None, &mut |piece| panic!("{piece:?}"));
+        let books = *sequencer.accounting();
+        assert_eq!((books.samples_in, books.rejected, books.balances()), (count, count, true));
+    }
 }

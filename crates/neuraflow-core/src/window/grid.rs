@@ -226,6 +226,8 @@ mod tests {
             let (start, end) = grid.interval(w);
             let time = t0 + rate.offset(n);
             prop_assert!(start <= time && time < end);
+            prop_assert_eq!(grid.first_at_or_after(time), n);
+            prop_assert_eq!(grid.first_at_or_after(time + Span::nanos(1)), n + 1);
             prop_assert_eq!((end - start).as_nanos(), hop);
             let range = grid.samples(w);
             prop_assert!(range.contains(&n));

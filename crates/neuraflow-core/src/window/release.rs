@@ -64,7 +64,7 @@ impl Sequencer {
                 let lateness = self.config.lateness.max(Span::ZERO);
                 let deadline = Deadline {
                     next: self.next,
-                    window_end: self.grid.first_at_or_after(end),
+                    window_end: self.grid.first_at_or_after(end).max(self.next.saturating_add(1)),
                     proof: self.grid.first_at_or_after(end + lateness),
                 };
                 self.deadline = Some(deadline);
