@@ -107,7 +107,8 @@ fn pipeline(packets: &Packets) -> u64 {
     let sink = Callback::new(|features: &Features| {
         black_box(&features.values);
     });
-    let graph = Pipeline::from(Prepared(Arc::clone(packets))).window(Tumbling::millis(50)).feature(Rms::default);
+    let graph =
+        Pipeline::from(Prepared(Arc::clone(packets))).window(Tumbling::millis(50)).feature(Rms::default);
     let run = graph.sink(sink).build().ok().and_then(|pipeline| pipeline.run().ok());
     run.map_or(0, |report| report.windows().total())
 }

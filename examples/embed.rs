@@ -29,7 +29,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     // The graph. It is checked here, and errors name the stage and what it expected.
     let pipeline = Pipeline::from(source)
-        .stage(|| Butterworth::bandpass(4, 1.0..40.0))
+        .stage(|| Butterworth::bandpass(4, 4.0..40.0))
         .stage(CommonAverage::new)
         .window(Tumbling::millis(50))
         .feature(|| BandPower::bands([("alpha", 8.0..13.0)]).over_millis(500))

@@ -77,8 +77,8 @@ fn rooms_of_core_import_only_what_they_may() {
             "telemetry" => &["model", "telemetry"],
             "ingest.rs" => &["model"],
             "operator.rs" => &["model", "checkpoint"],
-            "sink.rs" => &["operator"],
-            "source.rs" => &["model", "ingest", "operator", "resilience"],
+            "sink.rs" => &["model", "operator"],
+            "source.rs" => &["model", "ingest", "resilience"],
             "dataflow" => &[
                 "model",
                 "window",

@@ -42,9 +42,9 @@ pub struct Options {
     /// Line noise to remove.
     #[arg(long, value_enum, default_value_t = Line::Off)]
     pub notch: Line,
-    /// Spatial reference.
-    #[arg(long, value_enum, default_value_t = Reference::Average)]
-    pub reference: Reference,
+    /// Spatial reference [default: average, none where there is only one EEG channel].
+    #[arg(long, value_enum)]
+    pub reference: Option<Reference>,
     /// Frequency bands in Hz.
     #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = band,
           default_value = "delta=1-4,theta=4-8,alpha=8-13,beta=13-30")]

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use neuraflow::dataflow::StreamMarker;
+use neuraflow::operator::Item;
 use neuraflow::prelude::*;
 use neuraflow::telemetry::OutputDigest;
 use serde_json::{Value, json};
@@ -32,61 +33,54 @@ impl Results {
         change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
-    pub fn markers(&self) -> impl Sink<Item = StreamMarker> + use<> {
+    /// A sink that keeps something of every item.
+    fn keeping<T: Item, K: Fn(&mut Tally, &T) + Send + Sync + 'static>(
+        &self,
+        name: &str,
+        keep: K,
+    ) -> impl Sink<Item = T> + use<T, K> {
         let results = self.clone();
-        Callback::new(move |m: &StreamMarker| {
-            results.with(|tally| tally.digest.marker(0, &m.stream.key, &m.marker));
+        Callback::new(move |item: &T| results.with(|tally| keep(tally, item))).named(name)
+    }
+
+    pub fn markers(&self) -> impl Sink<Item = StreamMarker> + use<> {
+        self.keeping("markers", |tally, item: &StreamMarker| {
+            tally.digest.marker(0, &item.stream.key, &item.marker);
         })
-        .named("markers")
     }
 
     pub fn flags(&self) -> impl Sink<Item = Features> + use<> {
-        let results = self.clone();
-        Callback::new(move |flags: &Features| {
-            results.with(|tally| {
-                tally.digest.features(1, flags);
-                for (column, flag) in flags.spec.columns.iter().enumerate() {
-                    let raised = flags.rows().any(|(_, row)| row[column] > 0.0);
-                    *tally.flagged.entry(flag.clone()).or_default() += u64::from(raised);
-                }
-            });
+        self.keeping("flags", |tally, flags: &Features| {
+            tally.digest.features(1, flags);
+            for (column, flag) in flags.spec.columns.iter().enumerate() {
+                let raised = flags.rows().any(|(_, row)| row[column] > 0.0);
+                *tally.flagged.entry(flag.clone()).or_default() += u64::from(raised);
+            }
         })
-        .named("flags")
     }
 
     pub fn quality(&self) -> impl Sink<Item = Features> + use<> {
-        let results = self.clone();
-        Callback::new(move |quality: &Features| {
-            results.with(|tally| tally.digest.features(2, quality));
-        })
-        .named("quality")
+        self.keeping("quality", |tally, quality: &Features| tally.digest.features(2, quality))
     }
 
     pub fn band_power(&self) -> impl Sink<Item = Features> + use<> {
-        let results = self.clone();
-        Callback::new(move |power: &Features| {
-            results.with(|tally| {
-                tally.digest.features(3, power);
-                if power.info.warm_up {
-                    tally.warm_up += 1;
-                    return;
+        self.keeping(BAND_POWER, |tally, power: &Features| {
+            tally.digest.features(3, power);
+            if power.info.warm_up {
+                tally.warm_up += 1;
+                return;
+            }
+            for (channel, row) in power.rows() {
+                for (band, value) in power.spec.columns.iter().zip(row).filter(|(_, value)| value.is_finite())
+                {
+                    let key = (power.info.stream.key, channel.to_owned(), band.clone());
+                    let (sum, count) = tally.power.entry(key).or_default();
+                    (*sum, *count) = (*sum + value, *count + 1);
                 }
-                for (channel, row) in power.rows() {
-                    for (band, value) in
-                        power.spec.columns.iter().zip(row).filter(|(_, value)| value.is_finite())
-                    {
-                        let key = (power.info.stream.key, channel.to_owned(), band.clone());
-                        let (sum, count) = tally.power.entry(key).or_default();
-                        (*sum, *count) = (*sum + value, *count + 1);
-                    }
-                }
-                tally.latest = power
-                    .rows()
-                    .next()
-                    .map_or(String::new(), |(channel, row)| format!("{channel} {row:.1?} µV²"));
-            });
+            }
+            let first = power.rows().next();
+            tally.latest = first.map_or(String::new(), |(channel, row)| format!("{channel} {row:.1?} µV²"));
         })
-        .named(BAND_POWER)
     }
 
     /// The latest band power, for the progress line.

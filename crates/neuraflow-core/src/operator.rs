@@ -7,7 +7,8 @@ use thiserror::Error;
 
 use crate::checkpoint::{RestoreError, SnapshotReader, SnapshotWriter};
 use crate::model::{
-    Channel, Chunk, Decision, FeatureSpec, Features, NoDecision, SamplingRate, Span, Window, WindowInfo,
+    Channel, Chunk, Decision, FeatureSpec, Features, NoDecision, Recovery, SamplingRate, Span, Window,
+    WindowInfo,
 };
 
 /// Data that flows between operators. Its [`Spec`](Item::Spec) is what `prepare` needs to know of it.
@@ -138,19 +139,6 @@ impl Latency {
             warm_up: self.warm_up + next.warm_up,
         }
     }
-}
-
-/// What to do after an error.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Recovery {
-    /// Leave this item out and go on; it is counted.
-    Skip,
-    /// Leave it out, reset the operator and go on; it is counted.
-    Reset,
-    /// The same call may succeed later.
-    Retry,
-    /// Stop: nothing sensible can follow.
-    Stop,
 }
 
 /// Why an operator refused its configuration or an input.

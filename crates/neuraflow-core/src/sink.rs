@@ -4,7 +4,8 @@ use std::io;
 
 use thiserror::Error;
 
-use crate::operator::{Item, Recovery};
+use crate::model::Recovery;
+use crate::operator::Item;
 
 /// A place for results. A pipeline opens it when it starts.
 pub trait Sink: Send + Sync + 'static {

@@ -8,8 +8,8 @@ use std::time::Duration;
 use thiserror::Error;
 
 use crate::ingest::Ingest;
-use crate::model::StreamHeader;
-use crate::operator::Recovery;
+use crate::model::{Recovery, StreamHeader};
+
 use crate::resilience::Clock;
 
 /// Where packets come from. A pipeline opens it on every worker.

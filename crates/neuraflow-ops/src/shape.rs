@@ -56,8 +56,8 @@ pub(crate) struct Rows {
     pub(crate) width: usize,
     /// For each row, its channel's place in a sample.
     pub(crate) channels: Vec<usize>,
-    /// For each row, its channel's label.
-    pub(crate) labels: Arc<[String]>,
+    /// For each row, its channel's name; a name that several channels have is followed by the channel's number.
+    pub(crate) names: Arc<[String]>,
     /// For each row, whether it is in microvolts.
     pub(crate) microvolts: Vec<bool>,
 }
@@ -76,7 +76,7 @@ impl Rows {
         Ok(Self {
             width: channels.len(),
             channels: kept.iter().map(|(place, _)| *place).collect(),
-            labels: kept.iter().map(|(_, channel)| channel.label().to_owned()).collect(),
+            names: kept.iter().map(|(place, channel)| unique_name(channels, *place, channel)).collect(),
             microvolts: kept.iter().map(|(_, channel)| *channel.unit() == Unit::Microvolt).collect(),
         })
     }
@@ -84,4 +84,10 @@ impl Rows {
     pub(crate) fn len(&self) -> usize {
         self.channels.len()
     }
+}
+
+/// The 10-20 name if there is one, else the label; with the channel's number from 1 behind it where that is not unique.
+fn unique_name(channels: &[Channel], place: usize, channel: &Channel) -> String {
+    let shared = channels.iter().filter(|other| other.name() == channel.name()).count() > 1;
+    if shared { format!("{} #{}", channel.name(), place + 1) } else { channel.name().to_owned() }
 }

@@ -4,8 +4,8 @@
 
 use ndarray::{Array2, s};
 use neuraflow_core::checkpoint::{RestoreError, SnapshotReader, SnapshotWriter};
-use neuraflow_core::model::{Channel, Chunk, SamplingRate, Span};
-use neuraflow_core::operator::{Missing, Operator, OperatorError, Recovery, SignalSpec};
+use neuraflow_core::model::{Channel, Chunk, Recovery, SamplingRate, Span};
+use neuraflow_core::operator::{Missing, Operator, OperatorError, SignalSpec};
 use neuraflow_ops::filter::{Butterworth, Notch};
 
 fn spec(hz: u64, labels: &[&str]) -> SignalSpec {

@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use super::error::PipelineError;
 use super::report::WindowCounts;
-use crate::model::{Chunk, Marker, StreamHeader, Timestamp, Window};
-use crate::operator::{Item, Operator, OperatorError, Recovery, SignalSpec, WindowItem};
+use crate::model::{Chunk, Marker, Recovery, StreamHeader, Timestamp, Window};
+use crate::operator::{Item, Operator, OperatorError, SignalSpec, WindowItem};
 use crate::window::{Coverage, EpochCutter, WindowAssembler};
 
 /// What every node of a chain may read and write while something is pushed through it.
@@ -213,6 +213,7 @@ impl Node<Chunk> for EpochNode {
         let (arrival, children) = (step.arrival, &mut self.children);
         self.cutter.push(chunk, &coverage, settled, arrival, &mut |epoch| push_all(children, epoch, step));
         step.coverage = coverage;
+        step.needs_from = step.needs_from.min(self.cutter.needs_from());
     }
 
     fn event(&mut self, event: &Event, step: &mut Step) {

@@ -25,7 +25,8 @@ use super::plan::Outboxes;
 use super::queue::SinkQueue;
 use super::report::{LatencyHistogram, SinkReport};
 use super::shared::Shared;
-use crate::operator::{Item, Recovery};
+use crate::model::Recovery;
+use crate::operator::Item;
 use crate::sink::{Placement, Sink, SinkError, SinkWriter};
 
 /// Sends what an outbox holds on its way, under a capability.

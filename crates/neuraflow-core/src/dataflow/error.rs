@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
-use crate::model::Span;
-use crate::operator::{OperatorError, Recovery};
+use crate::model::{Recovery, Span};
+use crate::operator::OperatorError;
 use crate::sink::SinkError;
 use crate::source::SourceError;
 use crate::window::WindowError;

@@ -62,8 +62,10 @@ impl Graph {
         self.stream(Arc::clone(&header), None, &outboxes, None)?;
         let spec = root_spec(&header, Missing::default());
         let (origin, budget, outboxes) = (self.origin, self.budget, &outboxes);
-        let mut site = Site { header: &header, first: 0, origin, budget, outboxes, paths };
+        let mut own = Vec::new();
+        let mut site = Site { header: &header, first: 0, origin, budget, outboxes, paths: &mut own };
         instantiate_all(&self.root, &spec, Latency::default(), &mut site)?;
+        paths.append(&mut own);
         Ok(())
     }
 }

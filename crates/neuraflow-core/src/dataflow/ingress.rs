@@ -21,7 +21,7 @@ pub type Tick = u64;
 const TICK_NANOS: u64 = 10_000_000;
 
 /// Samples asked of a reader in one activation; between activations the operators downstream get their turn.
-const BUDGET: usize = 4_096;
+const BUDGET: usize = 2_048;
 
 /// Installs the operator for one source on this worker. `reader_id` is unique to the source and worker.
 pub(super) fn ingress<'scope>(

@@ -56,6 +56,7 @@ struct Draft {
     lateness: Option<Span>,
     origin: Timestamp,
     budget: Option<Span>,
+    set_aside_unfit: bool,
     misplaced: Option<BuildError>,
 }
 
@@ -94,6 +95,7 @@ pub struct Pipeline {
     pub(super) sources: Vec<Arc<dyn Source>>,
     pub(super) outlets: Vec<OpenOutlet>,
     latencies: Vec<PathLatency>,
+    set_aside: Vec<BuildError>,
     clock: Arc<dyn Clock>,
 }
 
@@ -116,6 +118,11 @@ impl Pipeline {
     /// The latency contract of every path, for every stream that the sources announced.
     pub fn latencies(&self) -> &[PathLatency] {
         &self.latencies
+    }
+
+    /// Why streams were set aside, one reason for each.
+    pub fn set_aside(&self) -> &[BuildError] {
+        &self.set_aside
     }
 
     /// Measures arrival, pacing and latency with another clock.
@@ -292,6 +299,12 @@ impl<R: 'static> Flow<Chunk, R> {
         self.setting("latency_budget", |draft| draft.budget = Some(budget))
     }
 
+    /// Streams that the graph cannot process (too slow for a filter, too few channels) do not fail the build, as long as one
+    /// stream fits: they are set aside, their samples counted as rejected. Directly after [`Pipeline::from`].
+    pub fn set_aside_unfit(self) -> Self {
+        self.setting("set_aside_unfit", |draft| draft.set_aside_unfit = true)
+    }
+
     fn setting(self, setting: &'static str, set: impl FnOnce(&mut Draft)) -> Self {
         let mut draft = self.draft.borrow_mut();
         if &*self.at == "source" && self.main {
@@ -343,7 +356,7 @@ impl Complete {
         let hop = draft.hops.iter().copied().min().unwrap_or(Span::millis(50));
         let (late, gaps, origin, budget) = (draft.late, draft.gaps, draft.origin, draft.budget);
         let graph = Graph { root: self.root, late, gaps, lateness, origin, hop, budget };
-        let mut latencies = Vec::new();
+        let (mut latencies, mut set_aside, mut fitting) = (Vec::new(), Vec::new(), 0);
         let mut seen: BTreeMap<_, String> = BTreeMap::new();
         for source in &draft.sources {
             for header in source.streams() {
@@ -354,14 +367,22 @@ impl Complete {
                         second: source.name(),
                     });
                 }
-                graph.check(&header, &mut latencies)?;
+                match graph.check(&header, &mut latencies) {
+                    Ok(()) => fitting += 1,
+                    Err(unfit) if draft.set_aside_unfit => set_aside.push(unfit),
+                    Err(unfit) => return Err(unfit),
+                }
             }
+        }
+        if fitting == 0 && !set_aside.is_empty() {
+            return Err(set_aside.swap_remove(0));
         }
         Ok(Pipeline {
             graph: Arc::new(graph),
             sources: std::mem::take(&mut draft.sources),
             outlets: std::mem::take(&mut draft.outlets),
             latencies,
+            set_aside,
             clock: Arc::new(SystemClock::new()),
         })
     }

@@ -120,7 +120,8 @@ impl Default for LatencyHistogram {
 impl LatencyHistogram {
     /// Adds one latency.
     pub fn record(&mut self, nanos: u64) {
-        self.0.saturating_record(nanos);
+        // It grows by itself, so that no latency is too long for it (`saturating_record` would not let it grow).
+        let _ = self.0.record(nanos);
     }
 
     /// Adds another histogram's latencies.
@@ -168,5 +169,25 @@ impl Report {
     /// The stream with the most channels (the first of them in the order of keys).
     pub fn widest(&self) -> Option<&StreamReport> {
         self.streams.iter().rev().max_by_key(|stream| stream.header.channels.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn latencies_of_any_length_are_kept_to_three_digits() {
+        let (mut histogram, mut other) = (LatencyHistogram::default(), LatencyHistogram::default());
+        assert_eq!((histogram.count(), histogram.max(), histogram.quantile(0.5)), (0, None, None));
+        for nanos in 1..=1_000 {
+            histogram.record(nanos * 1_000);
+        }
+        other.record(3_600_000_000_000);
+        histogram.merge(&other);
+        assert_eq!(histogram.count(), 1_001);
+        let close = |found: Option<u64>, expected: u64| found.unwrap().abs_diff(expected) <= expected / 500;
+        assert!(close(histogram.quantile(0.5), 501_000), "{:?}", histogram.quantile(0.5));
+        assert!(close(histogram.max(), 3_600_000_000_000), "{:?}", histogram.max());
     }
 }

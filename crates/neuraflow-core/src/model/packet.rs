@@ -50,7 +50,11 @@ impl SequenceBits {
     /// Signed modular difference `a − b`: how far `a` is ahead of `b`, within half the counter's range.
     pub const fn difference(self, a: Sequence, b: Sequence) -> i64 {
         let forward = self.wrap(a.wrapping_sub(b));
-        if forward >= self.modulus() / 2 { forward as i64 - self.modulus() as i64 } else { forward as i64 }
+        if forward >= self.modulus() / 2 {
+            (forward as i64).wrapping_sub(self.modulus() as i64)
+        } else {
+            forward as i64
+        }
     }
 }
 
@@ -93,4 +97,21 @@ pub enum PacketBody {
         /// Counter that the next sample would have had, if the device says it: what is missing before it is lost.
         next: Option<Sequence>,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn differences_are_signed_at_every_width() {
+        for bits in 4..=63 {
+            let width = SequenceBits::new(bits).unwrap();
+            let half = (width.modulus() / 2) as i64;
+            assert_eq!(width.difference(0, width.modulus() - 1), 1, "{bits} bits");
+            assert_eq!(width.difference(width.modulus() - 1, 0), -1, "{bits} bits");
+            assert_eq!(width.difference(half as u64, 0), -half, "{bits} bits");
+            assert_eq!(width.difference(half as u64 - 1, 0), half - 1, "{bits} bits");
+        }
+    }
 }

@@ -2,8 +2,7 @@
 
 use thiserror::Error;
 
-use crate::model::{Span, Timestamp};
-use crate::operator::Recovery;
+use crate::model::{Recovery, Span, Timestamp};
 
 /// Why windows of this kind cannot be made.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]

@@ -207,7 +207,7 @@ impl Operator for ArtifactFlags {
         self.samples = Vec::with_capacity(longest);
         self.scratch = Vec::with_capacity(longest.max(windows));
         Ok(Arc::new(FeatureSpec {
-            rows: self.rows.labels.clone(),
+            rows: self.rows.names.clone(),
             columns: Flags::NAMES.map(str::to_owned).into(),
             unit: String::new(),
         }))

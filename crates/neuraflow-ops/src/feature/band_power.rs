@@ -233,7 +233,7 @@ impl Operator for BandPower {
         let spectrum = self.spectrum(spec.signal.rate, length)?;
         self.state = Some(State { look_back, spectrum, samples: vec![0.0; length] });
         Ok(Arc::new(FeatureSpec {
-            rows: self.rows.labels.clone(),
+            rows: self.rows.names.clone(),
             columns: self.bands.iter().map(|(name, _)| name.clone()).collect(),
             unit: "µV²".to_owned(),
         }))

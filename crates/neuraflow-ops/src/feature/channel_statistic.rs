@@ -35,7 +35,7 @@ impl ChannelStatistic {
         let longest = spec.signal.rate.samples_in(spec.hop) as usize + 1;
         self.samples = vec![0.0; self.look_back.as_ref().map_or(longest, LookBack::length)];
         Ok(Arc::new(FeatureSpec {
-            rows: self.rows.labels.clone(),
+            rows: self.rows.names.clone(),
             columns: [column.to_owned()].into(),
             unit: unit.to_owned(),
         }))

@@ -98,7 +98,7 @@ impl Operator for SignalQuality {
         self.look_back = LookBack::new(self.over, &self.rows, &spec.signal)?;
         self.samples = vec![0.0; self.look_back.length()];
         Ok(Arc::new(FeatureSpec {
-            rows: self.rows.labels.clone(),
+            rows: self.rows.names.clone(),
             columns: ["score".to_owned()].into(),
             unit: String::new(),
         }))

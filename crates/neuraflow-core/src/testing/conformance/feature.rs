@@ -5,8 +5,8 @@ use super::material::{Random, make_missing, signal, windows, with_channels};
 use super::report::Fault;
 use super::stage::{must_be_finite_where, of_channel};
 use super::trace::{Trace, WindowOutput};
-use crate::model::{Chunk, Window};
-use crate::operator::{Latency, Missing, Operator, OperatorError, Recovery, WindowSpec};
+use crate::model::{Chunk, Recovery, Window};
+use crate::operator::{Latency, Missing, Operator, OperatorError, WindowSpec};
 
 /// Windows in a usual run.
 const USUAL: usize = 24;

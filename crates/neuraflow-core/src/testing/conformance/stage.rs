@@ -5,8 +5,8 @@ use super::harness::{Harness, OtherShape, Prepared, feed_chunk, finish_chunk, no
 use super::material::{Cut, Random, chunks, make_missing, signal, with_channels};
 use super::report::{Fault, Verdict};
 use super::trace::Trace;
-use crate::model::{Chunk, SamplingRate, Span};
-use crate::operator::{Latency, Operator, OperatorError, Recovery, SignalSpec};
+use crate::model::{Chunk, Recovery, SamplingRate, Span};
+use crate::operator::{Latency, Operator, OperatorError, SignalSpec};
 
 /// The longest signal a check makes. Warm-ups beyond it are reported as not checked.
 const LONGEST: u64 = 1 << 19;

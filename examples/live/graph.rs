@@ -1,0 +1,88 @@
+//! The graph of `live`: raw signal → flags and quality; then filter, notch, reference, windows, band power.
+
+use std::error::Error;
+
+use neuraflow::model::ChannelKind;
+use neuraflow::prelude::*;
+use neuraflow::sinks::local::Csv;
+
+use super::options::{Line, Options, Reference};
+use super::results::Results;
+
+pub fn graph(options: &Options) -> Result<(Pipeline, Results), Box<dyn Error>> {
+    let hop = Tumbling::millis(options.window_ms);
+    let results = Results::default();
+    let csv = |name| options.out.as_ref().map(|dir| Csv::<Features>::create(dir.join(name))).transpose();
+    let source = source(options)?;
+    let eeg = |stream: &StreamHeader| stream.channels.iter().filter(|c| c.kind() == ChannelKind::Eeg).count();
+    let several = source.streams().iter().any(|stream| eeg(stream) > 1);
+    let reference = options.reference.unwrap_or(if several { Reference::Average } else { Reference::None });
+    let flow = Pipeline::from(source).set_aside_unfit().markers(results.markers());
+
+    // Artifacts and quality look at the raw signal: a flat or railed electrode is no longer seen once filtered.
+    let (flags_csv, quality_csv, power_csv) = (csv("flags")?, csv("quality")?, csv("band_power")?);
+    let flow = flow.branch(|raw| {
+        let windows = raw.window(hop).branch(|windows| {
+            let quality = windows.feature(SignalQuality::new);
+            let quality = match quality_csv {
+                Some(csv) => quality.branch(|q| q.sink(csv)),
+                None => quality,
+            };
+            quality.sink(results.quality())
+        });
+        let flags = windows.feature(ArtifactFlags::new);
+        let flags = match flags_csv {
+            Some(csv) => flags.branch(|f| f.sink(csv)),
+            None => flags,
+        };
+        flags.sink(results.flags())
+    });
+
+    let band = options.bandpass.clone();
+    let flow = flow.stage(move || Butterworth::bandpass(4, band.clone()));
+    let flow = match options.notch {
+        Line::Off => flow,
+        Line::Hz50 => flow.stage(|| Notch::new(50.0, 30.0)),
+        Line::Hz60 => flow.stage(|| Notch::new(60.0, 30.0)),
+    };
+    let flow = match reference {
+        Reference::None => flow,
+        Reference::Average => flow.stage(CommonAverage::new),
+    };
+    let bands = options.bands.clone();
+    let power = flow.window(hop).feature(move || BandPower::bands(bands.clone()).over_millis(1_000));
+    let power = match power_csv {
+        Some(csv) => power.branch(|p| p.sink(csv)),
+        None => power,
+    };
+    let pipeline = power.sink(results.band_power()).build()?;
+    for reason in pipeline.set_aside() {
+        eprintln!("live: a stream is set aside: {reason}");
+    }
+    Ok((pipeline, results))
+}
+
+fn source(options: &Options) -> Result<Box<dyn Source>, Box<dyn Error>> {
+    let until = options.seconds.and_then(Span::from_secs_f64);
+    let fast = options.recording.is_some() || until.is_some();
+    let speed = options.speed.unwrap_or(if fast { Speed::Max } else { Speed::RealTime });
+    if let Some(path) = &options.recording {
+        let mut replay = Replay::open(path)?.speed(speed);
+        for warning in replay.warnings() {
+            eprintln!("live: {}: {warning}", path.display());
+        }
+        if let Some(samples) = options.packet {
+            replay = replay.packet(samples as usize);
+        }
+        return Ok(Box::new(if let Some(span) = until { replay.until(span) } else { replay }));
+    }
+    let headset = &options.synthetic;
+    let rate = SamplingRate::from_hz(headset.rate)?;
+    let mut synthetic =
+        Synthetic::new(headset.channels, rate).streams(headset.streams).seed(options.seed).speed(speed);
+    synthetic = synthetic.faults(options.faults.parse()?);
+    if let Some(samples) = options.packet {
+        synthetic = synthetic.packet(samples as usize);
+    }
+    Ok(Box::new(if let Some(span) = until { synthetic.until(span) } else { synthetic }))
+}
