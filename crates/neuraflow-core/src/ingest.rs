@@ -148,6 +148,36 @@ impl Ingest {
         }
     }
 
+    /// An ingest of no pipeline: it gathers packets in their order, for a source that wraps another and must look
+    /// at what that one emits (a log, a fault injector), or for a test.
+    pub fn gathering() -> Self {
+        Self::new(0, 1)
+    }
+
+    /// Takes out what was gathered, as packets with their arrivals; in order if there is one destination.
+    pub fn drain(&mut self) -> Vec<(u64, Packet)> {
+        let mut packets = Vec::new();
+        for slab in &mut self.slabs {
+            let mut values = slab.values.drain(..);
+            for entry in slab.entries.drain(..) {
+                let Some(&stream) = self.open.get(entry.stream.slot as usize) else { continue };
+                let body = match entry.body {
+                    EntryBody::Samples { sequence, values: count } => PacketBody::Samples {
+                        sequence,
+                        values: values.by_ref().take(count as usize).collect(),
+                    },
+                    EntryBody::Open(header) => PacketBody::Open(Box::new((*header).clone())),
+                    EntryBody::Marker(marker) => PacketBody::Marker(marker),
+                    EntryBody::Dropped { sequence, samples } => PacketBody::Dropped { sequence, samples },
+                    EntryBody::Silent => PacketBody::Silent,
+                    EntryBody::End { next } => PacketBody::End { next },
+                };
+                packets.push((entry.arrival, Packet { stream, body }));
+            }
+        }
+        packets
+    }
+
     fn worker_of(&self, slot: StreamSlot) -> Option<usize> {
         let key = self.open.get(slot.0 as usize)?;
         Some(usize::from(key.group()) % self.slabs.len().max(1))
@@ -160,8 +190,20 @@ impl Ingest {
         }
     }
 
-    /// The slabs gathered since the last call, those with something in them.
-    pub(crate) fn take(&mut self) -> impl Iterator<Item = &mut Slab> {
-        self.slabs.iter_mut().filter(|slab| !slab.entries.is_empty())
+    /// Hands over each slab gathered since the last call, and starts new ones.
+    pub(crate) fn hand_over(&mut self, mut give: impl FnMut(&mut Slab)) {
+        for (worker, slab) in self.slabs.iter_mut().enumerate() {
+            if !slab.entries.is_empty() {
+                slab.worker = worker as u32;
+                give(slab);
+                slab.entries.clear();
+                slab.values.clear();
+            }
+        }
+    }
+
+    /// Takes the number of values that came for streams never opened, which no stream can account for.
+    pub(crate) fn take_orphans(&mut self) -> u64 {
+        std::mem::take(&mut self.orphans)
     }
 }

@@ -6,12 +6,28 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::checkpoint::{RestoreError, SnapshotReader, SnapshotWriter};
-use crate::model::{Channel, Chunk, FeatureSpec, Features, SamplingRate, Span, Window};
+use crate::model::{
+    Channel, Chunk, Decision, FeatureSpec, Features, NoDecision, SamplingRate, Span, Window, WindowInfo,
+};
 
 /// Data that flows between operators. Its [`Spec`](Item::Spec) is what `prepare` needs to know of it.
 pub trait Item: Clone + Send + 'static {
     /// Shape and meaning, fixed for the life of a stream.
     type Spec: Clone + Send + Sync + 'static;
+
+    /// The window it was computed from, if it was.
+    fn info(&self) -> Option<&WindowInfo> {
+        None
+    }
+}
+
+/// An item computed from a window: features, a decision, or a type of your own.
+pub trait WindowItem: Item {
+    /// An item without results yet.
+    fn blank(info: WindowInfo, spec: &Self::Spec) -> Self;
+
+    /// Empties it for the next window, keeping its memory.
+    fn begin(&mut self, info: &WindowInfo);
 }
 
 /// What a [`Chunk`] of a stream looks like.
@@ -50,10 +66,49 @@ impl Item for Chunk {
 
 impl Item for Window {
     type Spec = WindowSpec;
+
+    fn info(&self) -> Option<&WindowInfo> {
+        Some(&self.info)
+    }
 }
 
 impl Item for Features {
     type Spec = Arc<FeatureSpec>;
+
+    fn info(&self) -> Option<&WindowInfo> {
+        Some(&self.info)
+    }
+}
+
+impl WindowItem for Features {
+    fn blank(info: WindowInfo, spec: &Arc<FeatureSpec>) -> Self {
+        Self { info, spec: Arc::clone(spec), values: vec![f64::NAN; spec.len()] }
+    }
+
+    fn begin(&mut self, info: &WindowInfo) {
+        self.info.clone_from(info);
+        self.values.fill(f64::NAN);
+    }
+}
+
+impl<I: Clone + Send + 'static> Item for Decision<I> {
+    /// Names of the classes.
+    type Spec = Arc<[String]>;
+
+    fn info(&self) -> Option<&WindowInfo> {
+        Some(&self.info)
+    }
+}
+
+impl<I: Clone + Send + 'static> WindowItem for Decision<I> {
+    fn blank(info: WindowInfo, _: &Arc<[String]>) -> Self {
+        Self { info, outcome: Err(NoDecision::WarmUp) }
+    }
+
+    fn begin(&mut self, info: &WindowInfo) {
+        self.info.clone_from(info);
+        self.outcome = Err(NoDecision::WarmUp);
+    }
 }
 
 /// The latency contract of an operator: how far its output trails the signal. All in event time.

@@ -25,6 +25,20 @@ pub trait Source: Send + Sync + 'static {
     fn open(&self, context: SourceContext) -> Result<Option<Box<dyn SourceReader>>, SourceError>;
 }
 
+impl<S: Source + ?Sized> Source for Box<S> {
+    fn name(&self) -> String {
+        (**self).name()
+    }
+
+    fn streams(&self) -> Vec<StreamHeader> {
+        (**self).streams()
+    }
+
+    fn open(&self, context: SourceContext) -> Result<Option<Box<dyn SourceReader>>, SourceError> {
+        (**self).open(context)
+    }
+}
+
 /// What a source is told when a worker opens it.
 #[derive(Clone, Debug)]
 pub struct SourceContext {

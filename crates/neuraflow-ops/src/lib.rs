@@ -2,6 +2,7 @@
 
 pub mod artifact;
 pub mod feature;
+pub mod filter;
 pub mod kernel;
 pub mod quality;
 pub mod spatial;

@@ -2,9 +2,11 @@
 #![allow(clippy::unwrap_used, reason = "a test's helpers fail by panicking")]
 
 use neuraflow_ops::kernel::{
-    Detrend, Missing, Psd, Response, Sos, SosFilter, Value, Window, butterworth, notch, stats,
+    Complex64, Detrend, Missing, Psd, RealDft, Response, Sos, SosFilter, Value, Window, butterworth, notch,
+    stats,
 };
 use proptest::prelude::*;
+use rustfft::FftPlanner;
 
 /// `scipy.signal.sosfilt` for one channel, as plainly as it can be written.
 fn naive(sos: &Sos, x: &[f64], missing: Missing) -> Vec<f64> {
@@ -167,6 +169,21 @@ proptest! {
         let input: f64 = x.iter().map(|v| v * v).sum::<f64>() * n as f64 / (250.0 * energy);
         for (found, expected) in density.iter().zip(&expected) {
             prop_assert!((found - expected).abs() <= 1e-12 * input.max(1e-9), "{found} {expected}");
+        }
+    }
+
+    #[test]
+    fn a_transform_of_any_length_equals_rustfft(
+        x in (1_usize..=2048).prop_flat_map(|length| prop::collection::vec(-100.0..100.0_f64, length)),
+    ) {
+        let mut dft = RealDft::new(x.len()).unwrap();
+        let mut found = vec![Complex64::default(); dft.bins()];
+        dft.forward(&x, &mut found).unwrap();
+        let mut expected: Vec<Complex64> = x.iter().map(|value| Complex64::from(*value)).collect();
+        FftPlanner::new().plan_fft_forward(x.len()).process(&mut expected);
+        let most = expected.iter().fold(0.0_f64, |most, value| most.max(value.norm()));
+        for (found, expected) in found.iter().zip(&expected) {
+            prop_assert!((found - expected).norm() <= 1e-12 * most, "{}: {found} {expected}", x.len());
         }
     }
 

@@ -33,7 +33,7 @@ impl Chunk {
 
     /// Samples (all channels at one instant count once).
     pub fn len(&self) -> usize {
-        if self.channels == 0 { 0 } else { self.values.len() / self.channels }
+        self.values.len().checked_div(self.channels).unwrap_or(0)
     }
 
     /// Whether it holds no sample.
@@ -63,9 +63,11 @@ impl Chunk {
         whole / self.channels.max(1)
     }
 
-    /// Appends `samples` samples in which every value is missing (NaN).
-    pub fn extend_missing(&mut self, samples: usize) {
-        self.values.resize(self.values.len() + samples * self.channels, f32::NAN);
+    /// Appends `samples` samples in which every value is missing (NaN). Returns their values, to be filled in.
+    pub fn extend_missing(&mut self, samples: usize) -> &mut [f32] {
+        let before = self.values.len();
+        self.values.resize(before + samples * self.channels, f32::NAN);
+        &mut self.values[before..]
     }
 
     /// Empties it for reuse, keeping its memory; it then starts at sample `first` with `channels` channels.

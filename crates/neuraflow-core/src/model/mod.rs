@@ -4,6 +4,7 @@
 
 mod channel;
 mod chunk;
+mod decision;
 mod features;
 mod hash;
 mod marker;
@@ -15,6 +16,7 @@ mod window;
 
 pub use channel::{Channel, ChannelKind, Unit, ten_twenty_name};
 pub use chunk::Chunk;
+pub use decision::{Decision, NoDecision};
 pub use features::{FeatureSpec, Features};
 pub use hash::{StableHasher, stable_hash};
 pub use marker::Marker;

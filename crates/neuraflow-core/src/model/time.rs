@@ -43,8 +43,8 @@ impl fmt::Debug for Timestamp {
 
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (secs, nanos) = (self.0.div_euclid(1_000_000_000), self.0.rem_euclid(1_000_000_000));
-        write!(f, "{secs}.{nanos:09}s")
+        let (sign, nanos) = (if self.0 < 0 { "-" } else { "" }, self.0.unsigned_abs());
+        write!(f, "{sign}{}.{:09}s", nanos / 1_000_000_000, nanos % 1_000_000_000)
     }
 }
 
@@ -118,5 +118,18 @@ impl Add for Span {
     type Output = Span;
     fn add(self, other: Span) -> Span {
         Span(self.0.saturating_add(other.0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_well_before_and_after_the_epoch() {
+        let shown = |nanos| Timestamp::from_nanos(nanos).to_string();
+        assert_eq!(shown(1_500_000_000), "1.500000000s");
+        assert_eq!(shown(-500_000_000), "-0.500000000s");
+        assert_eq!(shown(i64::MIN), "-9223372036.854775808s");
     }
 }

@@ -1,3 +1,9 @@
 //! What tests of operators, sources and sinks are made of (feature `testing`).
 
+mod clock;
+mod collect;
 pub mod conformance;
+pub mod data;
+
+pub use clock::FakeClock;
+pub use collect::{Probe, collect_packets, collect_worker};

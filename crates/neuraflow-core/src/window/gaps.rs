@@ -35,6 +35,17 @@ pub enum GapPolicy {
     },
 }
 
+impl GapPolicy {
+    /// Whether operators start afresh after a gap that is too long to be made up.
+    pub fn restarts(&self) -> bool {
+        match self {
+            Self::Mask => false,
+            Self::Reset => true,
+            Self::Hold { beyond, .. } | Self::Interpolate { beyond, .. } => *beyond == Beyond::Reset,
+        }
+    }
+}
+
 /// What is done about a gap that is too long to be made up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Beyond {

@@ -5,9 +5,10 @@
 //! 1. [`Sequencer`]: puts samples in order by the device's counter; finds what is missing, late or there twice.
 //! 2. [`GapFiller`]: turns that into chunks without holes, by the declared [`GapPolicy`].
 //! 3. [`Coverage`]: remembers which samples were received, imputed or missing, while filters work on the chunks.
-//! 4. [`WindowAssembler`]: cuts the filtered chunks at the [`WindowGrid`].
+//! 4. [`WindowAssembler`]: cuts the filtered chunks at the [`WindowGrid`]; [`EpochCutter`] cuts them at markers.
 //!
 //! Event time alone decides what a window contains, so a replay gives the same bits as the live stream.
+//! [`Liveness`] is the one part that hears of wall time, and all it can do is ask for a control packet.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -40,12 +41,15 @@
 mod accounting;
 mod assembler;
 mod coverage;
+mod epochs;
 mod error;
 mod gaps;
 mod given_up;
 mod grid;
+mod liveness;
 mod piece;
 mod placement;
+mod release;
 mod reorder;
 mod sequencer;
 mod suspect;
@@ -53,8 +57,10 @@ mod suspect;
 pub use accounting::Accounting;
 pub use assembler::{AssemblerState, WindowAssembler};
 pub use coverage::{Counts, Coverage, CoverageKind};
+pub use epochs::{EpochConfig, EpochCounts, EpochCutter, EpochState};
 pub use error::WindowError;
 pub use gaps::{Beyond, Filled, GapFiller, GapPolicy};
 pub use grid::WindowGrid;
+pub use liveness::{Liveness, Silence};
 pub use piece::{GapExtent, Piece};
 pub use sequencer::{Sequencer, SequencerConfig};

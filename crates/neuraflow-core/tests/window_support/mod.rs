@@ -1,5 +1,8 @@
 //! The whole path from packets to windows, with everything that comes out kept.
 #![allow(dead_code, unreachable_pub)] // each test file uses its part
+#![allow(clippy::unwrap_used)]
+
+pub mod naive;
 
 use std::ops::Range;
 use std::sync::Arc;

@@ -4,7 +4,7 @@
 //! by another formula than NumPy. The designer's section order is decided by comparing moduli, so it follows
 //! NumPy's formulas here.
 
-use realfft::num_complex::Complex64;
+use num_complex::Complex64;
 
 /// Modulus.
 pub(super) fn abs(z: Complex64) -> f64 {

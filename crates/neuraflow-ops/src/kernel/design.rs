@@ -6,7 +6,7 @@
 
 use core::f64::consts::PI;
 
-use realfft::num_complex::Complex64;
+use num_complex::Complex64;
 
 use super::complex;
 use super::pairing::sections_from_zpk;

@@ -1,6 +1,6 @@
 //! Discrete Fourier transform of real values, of any length.
 
-use realfft::num_complex::Complex64;
+use num_complex::Complex64;
 
 use super::KernelError;
 use super::fft::{Fft, root};

@@ -152,4 +152,24 @@ pub enum KernelError {
         /// Upper edge given, in Hz.
         high: f64,
     },
+    /// The state of another filter.
+    #[error(
+        "expected the state of a filter of {expected} {what}, found {found}; restore it where it was taken"
+    )]
+    State {
+        /// Channels or sections.
+        what: &'static str,
+        /// What this filter has.
+        expected: usize,
+        /// What the state has.
+        found: usize,
+    },
+    /// A state that no input leads to.
+    #[error("expected a state of finite numbers, found {found} in channel {channel}; start without it")]
+    StateNotFinite {
+        /// Whose state.
+        channel: usize,
+        /// The value in it.
+        found: f64,
+    },
 }

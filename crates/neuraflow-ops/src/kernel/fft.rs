@@ -1,12 +1,11 @@
 //! Complex transforms of any length, planned once, with the same bits on every processor.
 //!
 //! Our own, because the libraries take their roots of unity from std's sine and cosine, which the system's C
-//! library computes differently with and without fused multiply-add: measured with rustfft 6.4, whose output at
-//! lengths 97 and 1009 changes with the processor.
+//! library computes differently with and without fused multiply-add: docs/adr/0005 has the measurement.
 
 use core::f64::consts::PI;
 
-use realfft::num_complex::Complex64;
+use num_complex::Complex64;
 
 /// Prime factors up to this are transformed directly; a length with a greater one goes through Bluestein.
 const LARGEST_DIRECT: usize = 61;

@@ -1,6 +1,6 @@
 //! Poles and zeros paired into second-order sections, in the order of SciPy's `zpk2sos` (pairing 'nearest').
 
-use realfft::num_complex::Complex64;
+use num_complex::Complex64;
 
 use super::complex;
 use super::design::Zpk;

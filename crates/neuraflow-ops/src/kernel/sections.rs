@@ -2,7 +2,7 @@
 
 use core::f64::consts::PI;
 
-use realfft::num_complex::Complex64;
+use num_complex::Complex64;
 
 use super::DesignError;
 

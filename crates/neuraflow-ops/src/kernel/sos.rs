@@ -1,6 +1,9 @@
 //! Running a cascade of second-order sections over sample-major data, with state that outlives the chunk.
 
+mod state;
+
 use super::{KernelError, Sos, Value};
+pub use state::SosState;
 
 /// Channels that are computed side by side; a fixed number, so that the compiler vectorises it on any target.
 /// Each channel keeps its own order of operations, so the width never shows in the output.

@@ -1,6 +1,6 @@
 //! Power spectral density of one channel: periodogram and Welch's average of periodograms.
 
-use realfft::num_complex::Complex64;
+use num_complex::Complex64;
 
 use super::stats::sum;
 use super::{KernelError, RealDft, Window};

@@ -1,0 +1,297 @@
+//! A stream's chain: its own instance of every operator in the graph, wired as a tree.
+//!
+//! Chunks are pushed in at the root; windows, features and decisions come out at the outlets. A chain runs to
+//! completion on each push, on the worker that owns the stream.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::error::PipelineError;
+use super::report::WindowCounts;
+use crate::model::{Chunk, Marker, StreamHeader, Timestamp, Window};
+use crate::operator::{Item, Operator, OperatorError, Recovery, SignalSpec, WindowItem};
+use crate::window::{Coverage, EpochCutter, WindowAssembler};
+
+/// What every node of a chain may read and write while something is pushed through it.
+#[derive(Debug)]
+pub(super) struct Step {
+    pub(super) header: Arc<StreamHeader>,
+    /// Which samples were received, filled in or missing.
+    pub(super) coverage: Coverage,
+    /// The first sample whose coverage an open window still needs.
+    pub(super) needs_from: u64,
+    /// Arrival of the packet being processed.
+    pub(super) arrival: u64,
+    /// Windows closed by the graph's main window.
+    pub(super) windows: WindowCounts,
+    /// Inputs that an operator refused, and that were left out.
+    pub(super) refused_inputs: u64,
+    /// The first error that no stream should go on after.
+    pub(super) fatal: Option<PipelineError>,
+}
+
+impl Step {
+    fn failed(&mut self, stage: &Arc<str>, error: OperatorError) -> Recovery {
+        let recovery = error.recovery();
+        match recovery {
+            Recovery::Skip | Recovery::Reset => self.refused_inputs += 1,
+            Recovery::Retry | Recovery::Stop => {
+                self.fatal.get_or_insert_with(|| PipelineError::Operator {
+                    stage: Arc::clone(stage),
+                    stream: self.header.name.clone(),
+                    source: error,
+                });
+            }
+        }
+        recovery
+    }
+}
+
+/// What travels through a chain beside the data, in its place in the stream.
+#[derive(Clone, Debug)]
+pub(super) enum Event {
+    /// After a gap: operators start anew with the next sample, number `at`.
+    Restart { at: u64 },
+    /// The stream's counter jumped: the next sample is number `to`, and there are no windows in between.
+    Jump { to: u64 },
+    /// An experiment event.
+    Marker(Arc<Marker>),
+    /// Nothing follows: put out what is still held.
+    End,
+}
+
+/// A place in a chain that takes items of one type.
+pub(super) trait Node<T> {
+    fn push(&mut self, item: &T, step: &mut Step);
+    fn event(&mut self, event: &Event, step: &mut Step);
+}
+
+pub(super) type Children<T> = Vec<Box<dyn Node<T>>>;
+
+pub(super) fn push_all<T>(children: &mut Children<T>, item: &T, step: &mut Step) {
+    for child in children {
+        child.push(item, step);
+    }
+}
+
+pub(super) fn event_all<T>(children: &mut Children<T>, event: &Event, step: &mut Step) {
+    for child in children {
+        child.event(event, step);
+    }
+}
+
+/// A stage: signal in, signal out.
+pub(super) struct StageNode<O> {
+    pub(super) stage: Arc<str>,
+    pub(super) operator: O,
+    pub(super) channels_out: usize,
+    pub(super) out: Chunk,
+    /// One past the last sample put in.
+    pub(super) next: u64,
+    pub(super) children: Children<Chunk>,
+}
+
+impl<O: Operator<In = Chunk, Out = Chunk>> StageNode<O> {
+    fn flush(&mut self, step: &mut Step) {
+        self.out.restart(self.next, self.channels_out);
+        if let Err(error) = self.operator.finish(&mut self.out) {
+            step.failed(&self.stage, error);
+        }
+        if !self.out.is_empty() {
+            push_all(&mut self.children, &self.out, step);
+        }
+    }
+}
+
+impl<O: Operator<In = Chunk, Out = Chunk>> Node<Chunk> for StageNode<O> {
+    fn push(&mut self, chunk: &Chunk, step: &mut Step) {
+        self.next = chunk.end();
+        self.out.restart(chunk.first(), self.channels_out);
+        if let Err(error) = self.operator.process(chunk, &mut self.out) {
+            // The samples keep their place: what could not be computed is missing, not gone.
+            self.out.restart(chunk.first(), self.channels_out);
+            self.out.extend_missing(chunk.len());
+            if step.failed(&self.stage, error) == Recovery::Reset {
+                self.operator.reset();
+            }
+        }
+        if !self.out.is_empty() {
+            push_all(&mut self.children, &self.out, step);
+        }
+    }
+
+    fn event(&mut self, event: &Event, step: &mut Step) {
+        match event {
+            Event::Restart { .. } | Event::Jump { .. } => {
+                self.flush(step);
+                self.operator.reset();
+            }
+            Event::End => self.flush(step),
+            Event::Marker(_) => {}
+        }
+        event_all(&mut self.children, event, step);
+    }
+}
+
+/// Cuts the signal into windows.
+pub(super) struct WindowNode {
+    pub(super) assembler: WindowAssembler,
+    /// Samples until everything ahead of the window has settled.
+    pub(super) warm_up: u64,
+    /// First sample after the latest start or restart.
+    pub(super) started: u64,
+    /// Whether the stream's window counts are taken here.
+    pub(super) counted: bool,
+    pub(super) children: Children<Window>,
+}
+
+/// What a window node does with a closed window.
+fn closed<'a>(
+    children: &'a mut Children<Window>,
+    counted: bool,
+    step: &'a mut Step,
+) -> impl FnMut(&Window) + 'a {
+    move |window| {
+        if counted {
+            step.windows.count(window.info.status);
+        }
+        push_all(children, window, step);
+    }
+}
+
+impl Node<Chunk> for WindowNode {
+    fn push(&mut self, chunk: &Chunk, step: &mut Step) {
+        let settled = self.started.saturating_add(self.warm_up);
+        let coverage = std::mem::take(&mut step.coverage);
+        let arrival = step.arrival;
+        self.assembler.push(
+            chunk,
+            &coverage,
+            settled,
+            arrival,
+            &mut closed(&mut self.children, self.counted, step),
+        );
+        step.coverage = coverage;
+        step.needs_from = step.needs_from.min(self.assembler.needs_from());
+    }
+
+    fn event(&mut self, event: &Event, step: &mut Step) {
+        let settled = self.started.saturating_add(self.warm_up);
+        let coverage = std::mem::take(&mut step.coverage);
+        let arrival = step.arrival;
+        match event {
+            Event::Restart { at } => self.started = *at,
+            Event::Jump { to } => {
+                let out = &mut closed(&mut self.children, self.counted, step);
+                self.assembler.jump(*to, &coverage, settled, arrival, out);
+                self.started = *to;
+            }
+            Event::End => {
+                let out = &mut closed(&mut self.children, self.counted, step);
+                self.assembler.finish(&coverage, settled, arrival, out);
+            }
+            Event::Marker(_) => {}
+        }
+        step.coverage = coverage;
+        event_all(&mut self.children, event, step);
+    }
+}
+
+/// Cuts epochs around markers.
+pub(super) struct EpochNode {
+    pub(super) cutter: EpochCutter,
+    pub(super) warm_up: u64,
+    pub(super) started: u64,
+    pub(super) children: Children<Window>,
+}
+
+impl Node<Chunk> for EpochNode {
+    fn push(&mut self, chunk: &Chunk, step: &mut Step) {
+        let settled = self.started.saturating_add(self.warm_up);
+        let coverage = std::mem::take(&mut step.coverage);
+        let (arrival, children) = (step.arrival, &mut self.children);
+        self.cutter.push(chunk, &coverage, settled, arrival, &mut |epoch| push_all(children, epoch, step));
+        step.coverage = coverage;
+    }
+
+    fn event(&mut self, event: &Event, step: &mut Step) {
+        let settled = self.started.saturating_add(self.warm_up);
+        let (arrival, children) = (step.arrival, &mut self.children);
+        let out = &mut |epoch: &Window| push_all(children, epoch, step);
+        match event {
+            Event::Restart { at } => self.started = *at,
+            Event::Jump { to } => {
+                self.cutter.jump(*to, settled, arrival, out);
+                self.started = *to;
+            }
+            Event::Marker(marker) => self.cutter.marker(Arc::clone(marker), settled, arrival, out),
+            Event::End => self.cutter.finish(settled, arrival, out),
+        }
+        event_all(&mut self.children, event, step);
+    }
+}
+
+/// An operator from one item of a window to the next: window → features, features → decision.
+pub(super) struct MapNode<O: Operator> {
+    pub(super) stage: Arc<str>,
+    pub(super) operator: O,
+    pub(super) spec: <O::Out as Item>::Spec,
+    pub(super) out: Option<O::Out>,
+    /// How long after a start its output is settled, in nanoseconds of event time: every warm-up and look-back up to here.
+    pub(super) settling: crate::model::Span,
+    /// Event time of the latest start or restart.
+    pub(super) started: Timestamp,
+    pub(super) children: Children<O::Out>,
+}
+
+impl<O: Operator> Node<O::In> for MapNode<O>
+where
+    O::Out: WindowItem,
+{
+    fn push(&mut self, item: &O::In, step: &mut Step) {
+        let Some(info) = item.info() else { return };
+        let mut info = info.clone();
+        info.warm_up |= info.end < self.started + self.settling;
+        let out = match &mut self.out {
+            Some(out) => {
+                out.begin(&info);
+                out
+            }
+            empty => empty.insert(O::Out::blank(info.clone(), &self.spec)),
+        };
+        if let Err(error) = self.operator.process(item, out) {
+            out.begin(&info); // nothing half-computed leaves
+            if step.failed(&self.stage, error) == Recovery::Reset {
+                self.operator.reset();
+            }
+        }
+        push_all(&mut self.children, out, step);
+    }
+
+    fn event(&mut self, event: &Event, step: &mut Step) {
+        if let Event::Restart { at } | Event::Jump { to: at } = event {
+            self.operator.reset();
+            self.started = step.header.time_of(*at);
+        }
+        event_all(&mut self.children, event, step);
+    }
+}
+
+/// The end of a branch: items wait here until the activation is over, then leave for the sink together.
+pub(super) struct OutletNode<T> {
+    pub(super) outbox: Rc<RefCell<Vec<T>>>,
+}
+
+impl<T: Clone> Node<T> for OutletNode<T> {
+    fn push(&mut self, item: &T, _: &mut Step) {
+        self.outbox.borrow_mut().push(item.clone());
+    }
+
+    fn event(&mut self, _: &Event, _: &mut Step) {}
+}
+
+/// The spec of the signal that enters a stream's chain.
+pub(super) fn root_spec(header: &StreamHeader, missing: crate::operator::Missing) -> SignalSpec {
+    SignalSpec { channels: Arc::clone(&header.channels), rate: header.rate, missing }
+}

@@ -1,0 +1,123 @@
+//! What can go wrong while building or running a pipeline.
+
+use std::sync::Arc;
+
+use thiserror::Error;
+
+use crate::model::Span;
+use crate::operator::{OperatorError, Recovery};
+use crate::sink::SinkError;
+use crate::source::SourceError;
+use crate::window::WindowError;
+
+/// Why a pipeline could not be built. Names the stage, what it expected and what it found.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// An operator refused a stream that the sources announce.
+    #[error("{stage}, stream {stream}: {source}")]
+    Stage {
+        /// Position and type of the operator.
+        stage: Arc<str>,
+        /// Name of the stream.
+        stream: String,
+        /// Its reason.
+        source: OperatorError,
+    },
+    /// A window that cannot be laid over the stream.
+    #[error("{stage}, stream {stream}: {source}")]
+    Window {
+        /// Position of the window.
+        stage: Arc<str>,
+        /// Name of the stream.
+        stream: String,
+        /// The reason.
+        source: WindowError,
+    },
+    /// Two sources bring the same stream.
+    #[error(
+        "stream {stream}: expected one source, found it in {first} and {second}; give them different session or device ids"
+    )]
+    DuplicateStream {
+        /// Name of the stream.
+        stream: String,
+        /// One source.
+        first: String,
+        /// The other.
+        second: String,
+    },
+    /// A setting that belongs directly after the source, or is out of range.
+    #[error("{setting}: expected {expected}, found {found}")]
+    Setting {
+        /// Which setting.
+        setting: &'static str,
+        /// What would be accepted.
+        expected: &'static str,
+        /// What was given.
+        found: String,
+    },
+    /// The latency contracts add up to more than the budget.
+    #[error("{stage}: expected at most {} ms of group delay and look-ahead, found {} ms; use shorter filters or raise the budget", budget.as_millis_f64(), found.as_millis_f64())]
+    OverBudget {
+        /// Where the sum passed the budget.
+        stage: Arc<str>,
+        /// The budget.
+        budget: Span,
+        /// The sum.
+        found: Span,
+    },
+}
+
+/// Why a pipeline stopped before its input ended.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum PipelineError {
+    /// An operator, source or sink panicked. All workers were stopped.
+    #[error("{place} panicked: {message}; this is a bug in an operator, source or sink")]
+    Panicked {
+        /// Which thread: `worker 1`, `sink csv`.
+        place: String,
+        /// What the panic said.
+        message: String,
+    },
+    /// A source could not be opened or read.
+    #[error("source {name}: {source}")]
+    Source {
+        /// Which source.
+        name: String,
+        /// The reason.
+        source: SourceError,
+    },
+    /// An operator failed in a way it cannot go on from.
+    #[error("{stage}, stream {stream}: {source}")]
+    Operator {
+        /// Position and type of the operator.
+        stage: Arc<str>,
+        /// Name of the stream.
+        stream: String,
+        /// The reason.
+        source: OperatorError,
+    },
+    /// A sink failed.
+    #[error(transparent)]
+    Sink(#[from] SinkError),
+    /// The operating system gave no threads.
+    #[error("cannot start {workers} worker threads: {reason}")]
+    Spawn {
+        /// How many were asked for.
+        workers: usize,
+        /// What the system said.
+        reason: String,
+    },
+}
+
+impl PipelineError {
+    /// What to do after it: a pipeline that has failed is over, but starting it again may help.
+    pub fn recovery(&self) -> Recovery {
+        match self {
+            Self::Source { source, .. } => source.recovery(),
+            Self::Sink(error) => error.recovery(),
+            Self::Panicked { .. } | Self::Operator { .. } | Self::Spawn { .. } => Recovery::Stop,
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! A finished graph: the plan of every stream's chain, and the rules of its time.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::chain::root_spec;
+use super::error::BuildError;
+use super::items::LateSamples;
+use super::plan::{Outboxes, Plans, Site, instantiate_all};
+use super::report::PathLatency;
+use super::stream::StreamState;
+use crate::model::{Chunk, Span, StreamHeader, Timestamp};
+use crate::operator::{Latency, Missing};
+use crate::window::{GapFiller, GapPolicy, Sequencer, SequencerConfig, WindowGrid};
+
+pub(super) struct Graph {
+    pub(super) root: Plans<Chunk>,
+    /// Outlet of the late side output.
+    pub(super) late: Option<usize>,
+    pub(super) gaps: GapPolicy,
+    pub(super) lateness: Span,
+    pub(super) origin: Timestamp,
+    /// The shortest hop in the graph: the grid on which missing samples are given up.
+    pub(super) hop: Span,
+    pub(super) budget: Option<Span>,
+}
+
+impl Graph {
+    /// Makes a stream's chain. A stream that is opened anew resumes at `resume_at`: what lies before is late.
+    pub(super) fn stream(
+        &self,
+        header: Arc<StreamHeader>,
+        resume_at: Option<Timestamp>,
+        outboxes: &Outboxes,
+        late: Option<Rc<RefCell<Vec<LateSamples>>>>,
+    ) -> Result<StreamState, BuildError> {
+        let mut paths = Vec::new();
+        let missing = if self.gaps.restarts() { Missing::Restart } else { Missing::Freeze };
+        let spec = root_spec(&header, missing);
+        let first = resume_at.map_or(0, |time| header.first_at_or_after(time));
+        let (origin, budget, paths) = (self.origin, self.budget, &mut paths);
+        let mut site = Site { header: &header, first, origin, budget, outboxes, paths };
+        let root = instantiate_all(&self.root, &spec, Latency::default(), &mut site)?;
+        let grid = WindowGrid::new(header.t0, header.rate, self.origin, self.hop).map_err(|source| {
+            BuildError::Window { stage: "source".into(), stream: header.name.clone(), source }
+        })?;
+        let config = SequencerConfig { lateness: self.lateness, first, ..SequencerConfig::default() };
+        let sequencer = Sequencer::new(&header, grid, config);
+        let filler = GapFiller::new(self.gaps, header.rate, header.channels.len());
+        Ok(StreamState::new(header, grid, sequencer, filler, root, late))
+    }
+
+    /// Checks the graph against a stream, and notes the latency of every path.
+    pub(super) fn check(
+        &self,
+        header: &StreamHeader,
+        paths: &mut Vec<PathLatency>,
+    ) -> Result<(), BuildError> {
+        let header = Arc::new(header.clone());
+        let outboxes = Outboxes::default();
+        self.stream(Arc::clone(&header), None, &outboxes, None)?;
+        let spec = root_spec(&header, Missing::default());
+        let (origin, budget, outboxes) = (self.origin, self.budget, &outboxes);
+        let mut site = Site { header: &header, first: 0, origin, budget, outboxes, paths };
+        instantiate_all(&self.root, &spec, Latency::default(), &mut site)?;
+        Ok(())
+    }
+}

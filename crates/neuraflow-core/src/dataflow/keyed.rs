@@ -1,0 +1,264 @@
+//! The keyed operator: every stream's own chain, on the worker that its key group maps to.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use timely::dataflow::Stream;
+use timely::dataflow::channels::pact::DistributorPact;
+use timely::dataflow::operators::Capability;
+use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
+
+use super::deliver::{Flush, Outlet};
+use super::graph::Graph;
+use super::ingress::Tick;
+use super::items::LateSamples;
+use super::plan::Outboxes;
+use super::report::{StreamReport, WindowCounts};
+use super::shared::Shared;
+use super::slab::SlabRoute;
+use super::stream::StreamState;
+use crate::ingest::{Entry, EntryBody, Slab, StreamId};
+use crate::model::{StreamHeader, StreamKey};
+use crate::window::Accounting;
+
+/// Installs the operator on this worker. Stream reports are left in `reports` when the input has ended.
+pub(super) fn keyed(
+    slabs: Stream<'_, Tick, Slab>,
+    graph: &Arc<Graph>,
+    outlets: &[Arc<dyn Outlet>],
+    shared: &Arc<Shared>,
+    reports: &Rc<RefCell<Vec<StreamReport>>>,
+) {
+    let outboxes = Rc::new(Outboxes::default());
+    let mut builder = OperatorBuilder::new("keyed".to_owned(), slabs.scope());
+    let mut input = builder.new_input(slabs, DistributorPact(|_| SlabRoute));
+    let mut flushes: Vec<Flush> =
+        outlets.iter().map(|outlet| outlet.attach(&mut builder, &outboxes, shared)).collect();
+    let mut streams = Streams::new(Arc::clone(graph), Rc::clone(&outboxes), Arc::clone(shared));
+    let reports = Rc::clone(reports);
+    builder.build(move |mut capabilities: Vec<Capability<Tick>>| {
+        move |frontiers| {
+            let mut values = 0;
+            input.for_each(|_, slab| {
+                values += slab.values.len();
+                streams.slab(slab);
+            });
+            let over = frontiers[0].is_empty();
+            if over {
+                streams.end_all();
+                reports.borrow_mut().extend(streams.take_reports());
+            }
+            for (flush, capability) in flushes.iter_mut().zip(&capabilities) {
+                flush(capability);
+            }
+            streams.publish();
+            if values > 0 {
+                streams.shared.pressure.leave(values);
+            }
+            match frontiers[0].frontier().first() {
+                Some(tick) => capabilities
+                    .iter_mut()
+                    .filter(|cap| tick > cap.time())
+                    .for_each(|cap| cap.downgrade(tick)),
+                None => capabilities.clear(),
+            }
+        }
+    });
+}
+
+/// A stream as its worker knows it.
+enum Slot {
+    Running(Box<StreamState>),
+    /// Its samples are counted as rejected.
+    Refused {
+        header: Arc<StreamHeader>,
+        reason: String,
+        rejected: u64,
+    },
+}
+
+/// All streams of one worker.
+struct Streams {
+    graph: Arc<Graph>,
+    outboxes: Rc<Outboxes>,
+    shared: Arc<Shared>,
+    late: Option<Rc<RefCell<Vec<LateSamples>>>>,
+    /// By reader, then by slot.
+    slots: Vec<Vec<Option<Slot>>>,
+    /// Which reader a key entered through.
+    owners: BTreeMap<StreamKey, StreamId>,
+    /// What earlier runs of a reopened stream leave for the report.
+    past: BTreeMap<StreamId, StreamReport>,
+    /// Since they were last published.
+    samples: u64,
+    windows: u64,
+    /// Latest arrival seen: the one that the end of the input is stamped with.
+    arrival: u64,
+}
+
+impl Streams {
+    fn new(graph: Arc<Graph>, outboxes: Rc<Outboxes>, shared: Arc<Shared>) -> Self {
+        let late = graph.late.map(|outlet| outboxes.of::<LateSamples>(outlet));
+        Self {
+            graph,
+            outboxes,
+            shared,
+            late,
+            slots: Vec::new(),
+            owners: BTreeMap::new(),
+            past: BTreeMap::new(),
+            samples: 0,
+            windows: 0,
+            arrival: 0,
+        }
+    }
+
+    fn slab(&mut self, slab: &mut Slab) {
+        let mut values = slab.values.as_slice();
+        for entry in slab.entries.drain(..) {
+            let taken = match entry.body {
+                EntryBody::Samples { values, .. } => values as usize,
+                _ => 0,
+            };
+            let (own, rest) = values.split_at(taken.min(values.len()));
+            values = rest;
+            self.entry(entry, own);
+        }
+        slab.values.clear();
+    }
+
+    fn entry(&mut self, entry: Entry, values: &[f32]) {
+        let Entry { stream: id, arrival, body } = entry;
+        self.arrival = self.arrival.max(arrival);
+        if let EntryBody::Open(header) = body {
+            self.open(id, header, arrival);
+            return;
+        }
+        match self.slot(id) {
+            Some(Slot::Running(state)) => {
+                let before = (state.samples_in(), state.windows().total());
+                match body {
+                    EntryBody::Samples { sequence, .. } => state.samples(sequence, values, arrival),
+                    EntryBody::Marker(marker) => state.marker(marker),
+                    EntryBody::Dropped { sequence, samples } => state.dropped(sequence, samples, arrival),
+                    EntryBody::Silent => state.silent(arrival),
+                    EntryBody::End { next } => state.end(next, arrival),
+                    EntryBody::Open(_) => {}
+                }
+                let fatal = state.take_fatal();
+                let (samples, windows) = (state.samples_in() - before.0, state.windows().total() - before.1);
+                self.samples += samples;
+                self.windows += windows;
+                if let Some(error) = fatal {
+                    self.shared.fail(error);
+                }
+            }
+            Some(Slot::Refused { header, rejected, .. }) => {
+                *rejected += values.len().div_ceil(header.channels.len().max(1)) as u64;
+            }
+            None => self.shared.count_orphans(values.len() as u64),
+        }
+    }
+
+    fn slot(&mut self, id: StreamId) -> Option<&mut Slot> {
+        self.slots.get_mut(id.reader as usize)?.get_mut(id.slot as usize)?.as_mut()
+    }
+
+    fn open(&mut self, id: StreamId, header: Arc<StreamHeader>, arrival: u64) {
+        let (reader, index) = (id.reader as usize, id.slot as usize);
+        if self.slots.len() <= reader {
+            self.slots.resize_with(reader + 1, Vec::new);
+        }
+        if self.slots[reader].len() <= index {
+            self.slots[reader].resize_with(index + 1, || None);
+        }
+        let owner = *self.owners.entry(header.key).or_insert(id);
+        let mut resume_at = None;
+        match self.slots[reader][index].take() {
+            Some(Slot::Running(mut before)) => {
+                before.end(None, arrival);
+                resume_at = before.closed_until();
+                self.keep(id, before.report());
+            }
+            Some(refused) => self.keep(id, report_of(&refused)),
+            None => {}
+        }
+        let slot = if owner == id {
+            let made = self.graph.stream(Arc::clone(&header), resume_at, &self.outboxes, self.late.clone());
+            made.map_or_else(
+                |error| refuse(header, error.to_string()),
+                |state| Slot::Running(Box::new(state)),
+            )
+        } else {
+            refuse(
+                header,
+                "another source already brings this stream; give them different session or device ids".into(),
+            )
+        };
+        self.slots[reader][index] = Some(slot);
+    }
+
+    /// The input is over: streams that did not end by themselves are flushed, in the order of their keys.
+    fn end_all(&mut self) {
+        let arrival = self.arrival;
+        let ids: Vec<StreamId> = self.owners.values().copied().collect();
+        for id in ids {
+            if let Some(Slot::Running(state)) = self.slot(id) {
+                let before = state.windows().total();
+                state.end(None, arrival);
+                let (windows, fatal) = (state.windows().total() - before, state.take_fatal());
+                self.windows += windows;
+                if let Some(error) = fatal {
+                    self.shared.fail(error);
+                }
+            }
+        }
+    }
+
+    fn take_reports(&mut self) -> Vec<StreamReport> {
+        for (reader, slots) in std::mem::take(&mut self.slots).iter().enumerate() {
+            for (index, slot) in slots.iter().enumerate() {
+                if let Some(slot) = slot {
+                    self.keep(StreamId { reader: reader as u32, slot: index as u32 }, report_of(slot));
+                }
+            }
+        }
+        std::mem::take(&mut self.past).into_values().collect()
+    }
+
+    /// Keeps a report, together with those of the stream's earlier runs.
+    fn keep(&mut self, id: StreamId, mut report: StreamReport) {
+        if let Some(earlier) = self.past.remove(&id) {
+            report.absorb(&earlier);
+        }
+        self.past.insert(id, report);
+    }
+
+    /// Publishes what came since the last call, for whoever watches.
+    fn publish(&mut self) {
+        self.shared.samples_in.fetch_add(std::mem::take(&mut self.samples), Ordering::Relaxed);
+        self.shared.windows.fetch_add(std::mem::take(&mut self.windows), Ordering::Relaxed);
+    }
+}
+
+fn refuse(header: Arc<StreamHeader>, reason: String) -> Slot {
+    tracing::warn!(stream = %header.name, %reason, "stream refused");
+    Slot::Refused { header, reason, rejected: 0 }
+}
+
+fn report_of(slot: &Slot) -> StreamReport {
+    match slot {
+        Slot::Running(state) => state.report(),
+        Slot::Refused { header, reason, rejected } => StreamReport {
+            header: Arc::clone(header),
+            accounting: Accounting { samples_in: *rejected, rejected: *rejected, ..Accounting::default() },
+            windows: WindowCounts::default(),
+            markers: 0,
+            refused_inputs: 0,
+            refused: Some(reason.clone()),
+        },
+    }
+}

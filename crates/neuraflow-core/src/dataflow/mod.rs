@@ -1,0 +1,28 @@
+//! The only room that knows Timely: graphs, workers, and the way from packets to sinks.
+//!
+//! `pipeline` is the builder, `plan` and `graph` what it makes; `ingress` → `slab` → `keyed` → `deliver` is the way of the
+//! data; `stream` and `chain` are one stream's part of it; `runtime` owns the threads.
+
+mod chain;
+mod deliver;
+mod error;
+mod graph;
+mod ingress;
+mod items;
+mod keyed;
+mod pipeline;
+mod plan;
+mod pressure;
+mod queue;
+pub mod raw;
+mod report;
+mod runtime;
+mod shared;
+mod slab;
+mod stream;
+
+pub use error::{BuildError, PipelineError};
+pub use items::{LateSamples, StreamMarker};
+pub use pipeline::{Branch, Complete, Flow, Pipeline, Tumbling};
+pub use report::{LatencyHistogram, PathLatency, Report, SinkReport, StreamReport, WindowCounts};
+pub use runtime::{Progress, Running, Stopper, Workers};

@@ -1,0 +1,237 @@
+//! The plan of a graph: factories from which every stream gets its own chain.
+//!
+//! A plan is checked when the pipeline is built, by making a chain for every stream that the sources announce;
+//! on the workers it makes the chains that run.
+
+use std::any::Any;
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::chain::{Children, EpochNode, MapNode, Node, OutletNode, StageNode, WindowNode};
+use super::error::BuildError;
+use super::items::{MarkerNode, StreamMarker};
+use super::report::PathLatency;
+use crate::model::{Chunk, Span, StreamHeader, Timestamp, Window};
+use crate::operator::{Item, Latency, Operator, SignalSpec, WindowItem, WindowSpec};
+use crate::window::{EpochConfig, EpochCutter, WindowAssembler, WindowGrid};
+
+/// Makes a node, and everything after it, for one stream.
+pub(super) trait Plan<T: Item>: Send + Sync {
+    /// `ahead` is the latency contract of everything before the node.
+    fn instantiate(
+        &self,
+        spec: &T::Spec,
+        ahead: Latency,
+        site: &mut Site<'_>,
+    ) -> Result<Box<dyn Node<T>>, BuildError>;
+}
+
+pub(super) type Plans<T> = Vec<Arc<dyn Plan<T>>>;
+pub(super) type Factory<O> = Arc<dyn Fn() -> O + Send + Sync>;
+
+/// Where a chain is being built, and what is noted down on the way.
+pub(super) struct Site<'a> {
+    pub(super) header: &'a Arc<StreamHeader>,
+    /// The first sample that the chain will see.
+    pub(super) first: u64,
+    pub(super) origin: Timestamp,
+    pub(super) budget: Option<Span>,
+    pub(super) outboxes: &'a Outboxes,
+    pub(super) paths: &'a mut Vec<PathLatency>,
+}
+
+impl Site<'_> {
+    fn within_budget(&self, stage: &Arc<str>, latency: Latency) -> Result<(), BuildError> {
+        let found = latency.group_delay + latency.look_ahead;
+        match self.budget {
+            Some(budget) if found > budget => {
+                Err(BuildError::OverBudget { stage: Arc::clone(stage), budget, found })
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// A worker's outboxes: one for each outlet of the graph, filled by its chains and emptied after each activation.
+#[derive(Default)]
+pub(super) struct Outboxes(RefCell<Vec<Option<Rc<dyn Any>>>>);
+
+impl Outboxes {
+    /// The outbox of an outlet. An outlet has one item type, so the types agree.
+    pub(super) fn of<T: 'static>(&self, outlet: usize) -> Rc<RefCell<Vec<T>>> {
+        let mut boxes = self.0.borrow_mut();
+        if boxes.len() <= outlet {
+            boxes.resize(outlet + 1, None);
+        }
+        let existing = boxes[outlet].clone().and_then(|any| any.downcast::<RefCell<Vec<T>>>().ok());
+        existing.unwrap_or_else(|| {
+            let fresh = Rc::new(RefCell::new(Vec::<T>::new()));
+            boxes[outlet] = Some(Rc::clone(&fresh) as Rc<dyn Any>);
+            fresh
+        })
+    }
+}
+
+pub(super) fn instantiate_all<T: Item>(
+    plans: &Plans<T>,
+    spec: &T::Spec,
+    ahead: Latency,
+    site: &mut Site<'_>,
+) -> Result<Children<T>, BuildError> {
+    plans.iter().map(|plan| plan.instantiate(spec, ahead, site)).collect()
+}
+
+fn refused(stage: &Arc<str>, site: &Site<'_>, source: crate::operator::OperatorError) -> BuildError {
+    BuildError::Stage { stage: Arc::clone(stage), stream: site.header.name.clone(), source }
+}
+
+pub(super) struct StagePlan<O> {
+    pub(super) stage: Arc<str>,
+    pub(super) make: Factory<O>,
+    pub(super) children: Plans<Chunk>,
+}
+
+impl<O: Operator<In = Chunk, Out = Chunk>> Plan<Chunk> for StagePlan<O> {
+    fn instantiate(
+        &self,
+        spec: &SignalSpec,
+        ahead: Latency,
+        site: &mut Site<'_>,
+    ) -> Result<Box<dyn Node<Chunk>>, BuildError> {
+        let mut operator = (self.make)();
+        let out_spec = operator.prepare(spec).map_err(|source| refused(&self.stage, site, source))?;
+        let latency = ahead.then(operator.latency());
+        site.within_budget(&self.stage, latency)?;
+        let children = instantiate_all(&self.children, &out_spec, latency, site)?;
+        let channels_out = out_spec.channels.len();
+        let stage = Arc::clone(&self.stage);
+        Ok(Box::new(StageNode { stage, operator, channels_out, out: Chunk::default(), next: 0, children }))
+    }
+}
+
+pub(super) struct MapPlan<O: Operator> {
+    pub(super) stage: Arc<str>,
+    pub(super) make: Factory<O>,
+    pub(super) children: Plans<O::Out>,
+}
+
+impl<O: Operator> Plan<O::In> for MapPlan<O>
+where
+    O::Out: WindowItem,
+{
+    fn instantiate(
+        &self,
+        spec: &<O::In as Item>::Spec,
+        ahead: Latency,
+        site: &mut Site<'_>,
+    ) -> Result<Box<dyn Node<O::In>>, BuildError> {
+        let mut operator = (self.make)();
+        let out_spec = operator.prepare(spec).map_err(|source| refused(&self.stage, site, source))?;
+        let latency = ahead.then(operator.latency());
+        site.within_budget(&self.stage, latency)?;
+        let children = instantiate_all(&self.children, &out_spec, latency, site)?;
+        Ok(Box::new(MapNode {
+            stage: Arc::clone(&self.stage),
+            operator,
+            spec: out_spec,
+            out: None,
+            settling: latency.warm_up + latency.look_back,
+            started: site.header.time_of(site.first),
+            children,
+        }))
+    }
+}
+
+pub(super) struct WindowPlan {
+    pub(super) stage: Arc<str>,
+    pub(super) hop: Span,
+    pub(super) counted: bool,
+    pub(super) children: Plans<Window>,
+}
+
+impl Plan<Chunk> for WindowPlan {
+    fn instantiate(
+        &self,
+        spec: &SignalSpec,
+        ahead: Latency,
+        site: &mut Site<'_>,
+    ) -> Result<Box<dyn Node<Chunk>>, BuildError> {
+        let header = Arc::clone(site.header);
+        let grid = WindowGrid::new(header.t0, spec.rate, site.origin, self.hop).map_err(|source| {
+            BuildError::Window { stage: Arc::clone(&self.stage), stream: header.name.clone(), source }
+        })?;
+        let warm_up = spec.rate.samples_in(ahead.warm_up);
+        let window_spec = WindowSpec { signal: spec.clone(), hop: self.hop };
+        let children = instantiate_all(&self.children, &window_spec, ahead, site)?;
+        let assembler = WindowAssembler::new(header, grid, site.first);
+        Ok(Box::new(WindowNode { assembler, warm_up, started: site.first, counted: self.counted, children }))
+    }
+}
+
+pub(super) struct EpochPlan {
+    pub(super) epochs: EpochConfig,
+    pub(super) children: Plans<Window>,
+}
+
+impl Plan<Chunk> for EpochPlan {
+    fn instantiate(
+        &self,
+        spec: &SignalSpec,
+        ahead: Latency,
+        site: &mut Site<'_>,
+    ) -> Result<Box<dyn Node<Chunk>>, BuildError> {
+        let window_spec = WindowSpec { signal: spec.clone(), hop: self.epochs.before + self.epochs.after };
+        let children = instantiate_all(&self.children, &window_spec, ahead, site)?;
+        let cutter = EpochCutter::new(Arc::clone(site.header), self.epochs.clone(), site.first);
+        let cutter = cutter.map_err(|source| BuildError::Window {
+            stage: "epochs".into(),
+            stream: site.header.name.clone(),
+            source,
+        })?;
+        Ok(Box::new(EpochNode {
+            cutter,
+            warm_up: spec.rate.samples_in(ahead.warm_up),
+            started: site.first,
+            children,
+        }))
+    }
+}
+
+/// The end of a branch.
+pub(super) struct OutletPlan {
+    pub(super) outlet: usize,
+    pub(super) name: Arc<str>,
+}
+
+impl<T: Item> Plan<T> for OutletPlan {
+    fn instantiate(
+        &self,
+        _: &T::Spec,
+        ahead: Latency,
+        site: &mut Site<'_>,
+    ) -> Result<Box<dyn Node<T>>, BuildError> {
+        site.paths.push(PathLatency {
+            stream: site.header.key,
+            sink: Arc::clone(&self.name),
+            latency: ahead,
+        });
+        Ok(Box::new(OutletNode { outbox: site.outboxes.of::<T>(self.outlet) }))
+    }
+}
+
+/// Markers leave here.
+pub(super) struct MarkerPlan {
+    pub(super) outlet: usize,
+}
+
+impl Plan<Chunk> for MarkerPlan {
+    fn instantiate(
+        &self,
+        _: &SignalSpec,
+        _: Latency,
+        site: &mut Site<'_>,
+    ) -> Result<Box<dyn Node<Chunk>>, BuildError> {
+        Ok(Box::new(MarkerNode { outbox: site.outboxes.of::<StreamMarker>(self.outlet) }))
+    }
+}

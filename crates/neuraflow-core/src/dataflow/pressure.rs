@@ -1,0 +1,67 @@
+//! Flow control: how much is under way between the sources and the sinks.
+//!
+//! Timely has none. Ingress stops polling while too much is in flight or while a sink holds items back, and is woken
+//! when there is room again: a source that can pause pauses, and a device's bounded queue applies its policy.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use crate::source::Waker;
+
+/// Values (numbers, not samples) that may be between ingress and the keyed operators: 16 MiB of `f32`.
+const IN_FLIGHT: usize = 4 << 20;
+
+#[derive(Debug, Default)]
+pub(super) struct Pressure {
+    in_flight: AtomicUsize,
+    held: AtomicUsize,
+    waiting: AtomicBool,
+    ingress: Mutex<Vec<Waker>>,
+}
+
+impl Pressure {
+    /// Registers an ingress operator, to be woken when there is room.
+    pub(super) fn register(&self, waker: Waker) {
+        self.ingress.lock().unwrap_or_else(PoisonError::into_inner).push(waker);
+    }
+
+    /// Whether more may enter. If not, the caller is woken once it may.
+    pub(super) fn admits(&self) -> bool {
+        if self.has_room() {
+            return true;
+        }
+        self.waiting.store(true, Ordering::SeqCst);
+        self.has_room() // room made between the two looks would not have woken anyone
+    }
+
+    fn has_room(&self) -> bool {
+        self.in_flight.load(Ordering::SeqCst) < IN_FLIGHT && self.held.load(Ordering::SeqCst) == 0
+    }
+
+    pub(super) fn enter(&self, values: usize) {
+        self.in_flight.fetch_add(values, Ordering::SeqCst);
+    }
+
+    pub(super) fn leave(&self, values: usize) {
+        self.in_flight.fetch_sub(values, Ordering::SeqCst);
+        self.wake_if_room();
+    }
+
+    /// A sink holds `items` back.
+    pub(super) fn hold(&self, items: usize) {
+        self.held.fetch_add(items, Ordering::SeqCst);
+    }
+
+    pub(super) fn release(&self, items: usize) {
+        self.held.fetch_sub(items, Ordering::SeqCst);
+        self.wake_if_room();
+    }
+
+    fn wake_if_room(&self) {
+        if self.has_room() && self.waiting.swap(false, Ordering::SeqCst) {
+            for waker in self.ingress.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+                waker.wake();
+            }
+        }
+    }
+}

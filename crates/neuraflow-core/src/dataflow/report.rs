@@ -1,0 +1,172 @@
+//! The report of a run: what came in, where every sample went, and how long results took.
+
+use std::sync::Arc;
+
+use hdrhistogram::Histogram;
+
+use crate::model::{StreamHeader, StreamKey, WindowStatus};
+use crate::operator::Latency;
+use crate::window::Accounting;
+
+/// What a finished pipeline did.
+#[derive(Clone, Debug, Default)]
+pub struct Report {
+    /// One entry for each stream, in the order of their keys.
+    pub streams: Vec<StreamReport>,
+    /// One entry for each sink, in the order in which they stand in the graph.
+    pub sinks: Vec<SinkReport>,
+    /// Values that came for streams that were never opened: no stream can account for them.
+    pub orphan_values: u64,
+}
+
+/// What happened to one stream.
+#[derive(Clone, Debug)]
+pub struct StreamReport {
+    /// The stream.
+    pub header: Arc<StreamHeader>,
+    /// Where every sample went.
+    pub accounting: Accounting,
+    /// Windows closed by the graph's main window.
+    pub windows: WindowCounts,
+    /// Experiment events.
+    pub markers: u64,
+    /// Inputs that an operator refused and that were left out.
+    pub refused_inputs: u64,
+    /// Why the stream was not processed at all, if so; its samples are then counted as rejected.
+    pub refused: Option<String>,
+}
+
+impl StreamReport {
+    /// Adds what happened to the stream before it was opened anew.
+    pub(super) fn absorb(&mut self, earlier: &Self) {
+        self.accounting.add(&earlier.accounting);
+        self.windows += earlier.windows;
+        self.markers += earlier.markers;
+        self.refused_inputs += earlier.refused_inputs;
+    }
+}
+
+/// How many windows ended in which status.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct WindowCounts {
+    /// Every expected sample arrived.
+    pub complete: u64,
+    /// Samples were missing.
+    pub gap: u64,
+    /// Cut by the stream's start or end.
+    pub partial: u64,
+}
+
+impl WindowCounts {
+    pub(super) fn count(&mut self, status: WindowStatus) {
+        match status {
+            WindowStatus::Complete => self.complete += 1,
+            WindowStatus::Gap => self.gap += 1,
+            WindowStatus::Partial => self.partial += 1,
+        }
+    }
+
+    /// All windows.
+    pub fn total(&self) -> u64 {
+        self.complete + self.gap + self.partial
+    }
+}
+
+impl std::ops::AddAssign for WindowCounts {
+    fn add_assign(&mut self, other: Self) {
+        self.complete += other.complete;
+        self.gap += other.gap;
+        self.partial += other.partial;
+    }
+}
+
+/// What happened at one sink.
+#[derive(Clone, Debug)]
+pub struct SinkReport {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Items written.
+    pub written: u64,
+    /// Items given up because its queue was full.
+    pub dropped: u64,
+    /// Items it could not write and left out.
+    pub skipped: u64,
+    /// From arrival of the packet that closed an item's window to the sink having taken it.
+    pub latency: LatencyHistogram,
+}
+
+/// The latency contract of one path through the graph, for one stream.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PathLatency {
+    /// The stream.
+    pub stream: StreamKey,
+    /// The sink at the path's end.
+    pub sink: Arc<str>,
+    /// The sum of what the operators on the path declare.
+    pub latency: Latency,
+}
+
+/// A histogram of latencies in nanoseconds, exact to three digits.
+#[derive(Clone, Debug)]
+pub struct LatencyHistogram(Histogram<u64>);
+
+impl Default for LatencyHistogram {
+    fn default() -> Self {
+        // Three significant digits from 1 ns; it grows by itself. `new(3)` cannot fail: 3 is in its range of 0 to 5.
+        Self(Histogram::new(3).unwrap_or_else(|_| unreachable!()))
+    }
+}
+
+impl LatencyHistogram {
+    /// Adds one latency.
+    pub fn record(&mut self, nanos: u64) {
+        self.0.saturating_record(nanos);
+    }
+
+    /// Adds another histogram's latencies.
+    pub fn merge(&mut self, other: &Self) {
+        // Both have the same precision and grow by themselves, the only reason for which this could fail.
+        let _ = self.0.add(&other.0);
+    }
+
+    /// How many were recorded.
+    pub fn count(&self) -> u64 {
+        self.0.len()
+    }
+
+    /// The latency in nanoseconds below which a share `quantile` of all lie, for example 0.99; `None` if there are none.
+    pub fn quantile(&self, quantile: f64) -> Option<u64> {
+        (!self.0.is_empty()).then(|| self.0.value_at_quantile(quantile))
+    }
+
+    /// The largest in nanoseconds.
+    pub fn max(&self) -> Option<u64> {
+        (!self.0.is_empty()).then(|| self.0.max())
+    }
+}
+
+impl Report {
+    /// All streams' accounting in one.
+    pub fn accounting(&self) -> Accounting {
+        let mut sum = Accounting::default();
+        self.streams.iter().for_each(|stream| sum.add(&stream.accounting));
+        sum
+    }
+
+    /// All streams' windows in one.
+    pub fn windows(&self) -> WindowCounts {
+        let mut sum = WindowCounts::default();
+        self.streams.iter().for_each(|stream| sum += stream.windows);
+        sum
+    }
+
+    /// Whether every sample of every stream is in exactly one place.
+    pub fn balances(&self) -> bool {
+        self.streams.iter().all(|stream| stream.accounting.balances())
+    }
+
+    /// The stream with the most channels (the first of them in the order of keys).
+    pub fn widest(&self) -> Option<&StreamReport> {
+        self.streams.iter().rev().max_by_key(|stream| stream.header.channels.len())
+    }
+}

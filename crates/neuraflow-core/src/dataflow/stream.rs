@@ -1,0 +1,145 @@
+//! A stream on its worker: from packets to its chain.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::chain::{Children, Event, Step, event_all, push_all};
+use super::error::PipelineError;
+use super::items::LateSamples;
+use super::report::{StreamReport, WindowCounts};
+use crate::model::{Chunk, Marker, Sequence, StreamHeader, Timestamp};
+use crate::window::{Coverage, Filled, GapFiller, Piece, Sequencer, WindowGrid};
+
+/// Everything a stream has: its place in the sequence, its gap filler and its chain of operators.
+pub(super) struct StreamState {
+    grid: WindowGrid,
+    sequencer: Sequencer,
+    filler: GapFiller,
+    root: Children<Chunk>,
+    step: Step,
+    late: Option<Rc<RefCell<Vec<LateSamples>>>>,
+    markers: u64,
+    ended: bool,
+}
+
+impl StreamState {
+    pub(super) fn new(
+        header: Arc<StreamHeader>,
+        grid: WindowGrid,
+        sequencer: Sequencer,
+        filler: GapFiller,
+        root: Children<Chunk>,
+        late: Option<Rc<RefCell<Vec<LateSamples>>>>,
+    ) -> Self {
+        let step = Step {
+            header,
+            coverage: Coverage::default(),
+            needs_from: 0,
+            arrival: 0,
+            windows: WindowCounts::default(),
+            refused_inputs: 0,
+            fatal: None,
+        };
+        Self { grid, sequencer, filler, root, step, late, markers: 0, ended: false }
+    }
+
+    pub(super) fn samples(&mut self, sequence: Sequence, values: &[f32], arrival: u64) {
+        self.step.arrival = arrival;
+        let Self { sequencer, filler, root, step, late, .. } = self;
+        sequencer.samples(sequence, values, &mut |piece| pass_on(&piece, filler, root, step, late));
+    }
+
+    pub(super) fn dropped(&mut self, sequence: Sequence, samples: u64, arrival: u64) {
+        self.step.arrival = arrival;
+        let Self { sequencer, filler, root, step, late, .. } = self;
+        sequencer.dropped(sequence, samples, &mut |piece| pass_on(&piece, filler, root, step, late));
+    }
+
+    pub(super) fn silent(&mut self, arrival: u64) {
+        self.step.arrival = arrival;
+        let Self { sequencer, filler, root, step, late, .. } = self;
+        sequencer.silent(&mut |piece| pass_on(&piece, filler, root, step, late));
+    }
+
+    pub(super) fn marker(&mut self, marker: Marker) {
+        self.markers += 1;
+        event_all(&mut self.root, &Event::Marker(Arc::new(marker)), &mut self.step);
+    }
+
+    /// Flushes everything; what comes afterwards is rejected.
+    pub(super) fn end(&mut self, next: Option<Sequence>, arrival: u64) {
+        if self.ended {
+            return;
+        }
+        self.ended = true;
+        self.step.arrival = arrival;
+        let Self { sequencer, filler, root, step, late, .. } = self;
+        sequencer.end(next, &mut |piece| pass_on(&piece, filler, root, step, late));
+        event_all(root, &Event::End, step);
+    }
+
+    pub(super) fn windows(&self) -> WindowCounts {
+        self.step.windows
+    }
+
+    pub(super) fn samples_in(&self) -> u64 {
+        self.sequencer.accounting().samples_in
+    }
+
+    pub(super) fn take_fatal(&mut self) -> Option<PipelineError> {
+        self.step.fatal.take()
+    }
+
+    /// Event time up to which windows are closed: where the stream may resume after a reconnect.
+    pub(super) fn closed_until(&self) -> Option<Timestamp> {
+        let last = self.sequencer.position().checked_sub(1)?;
+        Some(self.grid.interval(self.grid.index_of(last)).1)
+    }
+
+    pub(super) fn report(&self) -> StreamReport {
+        let mut accounting = *self.sequencer.accounting();
+        accounting.add(self.filler.accounting());
+        StreamReport {
+            header: Arc::clone(&self.step.header),
+            accounting,
+            windows: self.step.windows,
+            markers: self.markers,
+            refused_inputs: self.step.refused_inputs,
+            refused: None,
+        }
+    }
+}
+
+/// One piece of the sequence, through the gap filler into the chain.
+fn pass_on(
+    piece: &Piece<'_>,
+    filler: &mut GapFiller,
+    root: &mut Children<Chunk>,
+    step: &mut Step,
+    late: &mut Option<Rc<RefCell<Vec<LateSamples>>>>,
+) {
+    match piece {
+        Piece::Late { first, values } => {
+            if let Some(late) = late {
+                let mut chunk = Chunk::new(*first, step.header.channels.len());
+                chunk.extend(values);
+                late.borrow_mut().push(LateSamples { stream: Arc::clone(&step.header), chunk });
+            }
+        }
+        Piece::Jump { to, .. } => {
+            step.coverage.forget_before(*to);
+            event_all(root, &Event::Jump { to: *to }, step);
+            filler.piece(piece, &mut |_| {});
+        }
+        _ => filler.piece(piece, &mut |filled| match filled {
+            Filled::Chunk { chunk, coverage } => {
+                step.coverage.push(chunk.first(), chunk.len() as u64, coverage);
+                step.needs_from = chunk.end();
+                push_all(root, chunk, step);
+                step.coverage.forget_before(step.needs_from);
+            }
+            Filled::Restart { at } => event_all(root, &Event::Restart { at }, step),
+        }),
+    }
+}

@@ -1,0 +1,5 @@
+//! Measures of a run: so far, the digest of its output.
+
+mod digest;
+
+pub use digest::OutputDigest;

@@ -1,0 +1,8 @@
+//! The engine from outside: graphs, workers, failures and flow control.
+
+#![allow(clippy::unwrap_used, clippy::panic)] // helpers of tests, outside the test functions that clippy knows
+
+mod failures;
+mod flow;
+mod graphs;
+mod parts;

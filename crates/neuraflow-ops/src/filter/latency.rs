@@ -1,0 +1,128 @@
+//! The latency contract of a cascade, from its design.
+
+use neuraflow_core::model::{SamplingRate, Span};
+use neuraflow_core::operator::{Latency, OperatorError};
+
+use crate::kernel::Sos;
+
+/// A filter is settled once what it still holds of its past is at most this part of its whole response.
+const TOLERANCE: f64 = 1e-3;
+
+/// Points on each half of a band in the search for its greatest delay.
+const POINTS: usize = 64;
+
+/// Where a filter passes, within 3 dB, and where its delay is declared; in Hz.
+pub(super) struct Bands {
+    centre: f64,
+    passed: Vec<[f64; 2]>,
+}
+
+impl Bands {
+    /// One band. Its geometric centre is 0 Hz if it reaches down to that.
+    pub(super) fn one(low: f64, high: f64) -> Self {
+        Self { centre: (low * high).sqrt(), passed: vec![[low, high]] }
+    }
+
+    /// Everything but what is between `low` and `high`.
+    pub(super) fn around(low: f64, high: f64, nyquist: f64) -> Self {
+        Self { centre: 0.0, passed: vec![[0.0, low], [high, nyquist]] }
+    }
+
+    #[cfg(test)]
+    pub(super) fn edges(&self) -> impl Iterator<Item = f64> {
+        self.passed.iter().flatten().copied()
+    }
+}
+
+/// Group delay at the centre, the greatest in the bands, and the warm-up.
+///
+/// # Errors
+/// An impulse response of more than 2²⁴ samples.
+pub(super) fn latency(sos: &Sos, bands: &Bands, rate: SamplingRate) -> Result<Latency, OperatorError> {
+    let hz = rate.as_hz();
+    let Some(settling) = sos.settling_samples(TOLERANCE) else {
+        return Err(OperatorError::Spec {
+            what: "impulse response of the filter",
+            expected: format!(
+                "at most 2^24 samples, {:.0} s at {rate}; raise the lower edge, widen the band, or lower the \
+                 sampling rate first",
+                f64::from(1 << 24) / hz
+            ),
+            found: "a longer one".to_owned(),
+        });
+    };
+    let centre = sos.group_delay_at(bands.centre, hz);
+    let greatest = bands.passed.iter().map(|band| greatest_delay(sos, *band, hz)).fold(centre, f64::max);
+    let span = |samples: f64| Span::from_secs_f64(samples / hz).unwrap_or_default();
+    Ok(Latency {
+        group_delay: span(centre),
+        group_delay_max: span(greatest),
+        warm_up: rate.offset(settling as u64),
+        ..Latency::default()
+    })
+}
+
+/// The greatest group delay between two frequencies, in samples.
+///
+/// Delay peaks at the edges of a pass band, or a little inside: points are dense there, and between the
+/// neighbours of the best one a search closes in.
+fn greatest_delay(sos: &Sos, [low, high]: [f64; 2], sampling_rate: f64) -> f64 {
+    // Evenly in log frequency, if there is a logarithm.
+    let frequency = |u: f64| if low > 0.0 { low * libm::pow(high / low, u) } else { low + (high - low) * u };
+    let delay = |u: f64| sos.group_delay_at(frequency(u), sampling_rate);
+    let half = (0..=POINTS).map(|k| k as f64 / POINTS as f64).map(|s| s * s * s * s / 2.0);
+    let mut points: Vec<f64> = half.clone().chain(half.map(|u| 1.0 - u)).collect();
+    points.sort_by(f64::total_cmp);
+    let mut best = (0, f64::NEG_INFINITY);
+    for (index, u) in points.iter().enumerate() {
+        let found = delay(*u);
+        if found > best.1 {
+            best = (index, found);
+        }
+    }
+    let (index, mut greatest) = best;
+    let mut from = points[index.saturating_sub(1)];
+    let mut to = points[(index + 1).min(points.len() - 1)];
+    for _ in 0..40 {
+        let (a, b) = (from + (to - from) / 3.0, to - (to - from) / 3.0);
+        let (at_a, at_b) = (delay(a), delay(b));
+        greatest = greatest.max(at_a).max(at_b);
+        (from, to) = if at_a < at_b { (a, to) } else { (from, b) };
+    }
+    greatest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::{Response, butterworth};
+
+    #[test]
+    fn no_delay_within_the_band_exceeds_the_declared_one() {
+        for rate in [160_u64, 250, 30_000] {
+            for (response, bands) in [
+                (Response::Bandpass(1.0, 40.0), Bands::one(1.0, 40.0)),
+                (Response::Bandpass(0.1, 70.0), Bands::one(0.1, 70.0)),
+                (Response::Bandpass(9.5, 10.0), Bands::one(9.5, 10.0)),
+                (Response::Lowpass(30.0), Bands::one(0.0, 30.0)),
+                (Response::Highpass(0.5), Bands::one(0.5, rate as f64 / 2.0)),
+                (Response::Bandstop(48.0, 52.0), Bands::around(48.0, 52.0, rate as f64 / 2.0)),
+            ] {
+                for order in [1, 2, 4, 8] {
+                    let hz = rate as f64;
+                    let Ok(sos) = butterworth(order, response, hz) else { continue };
+                    for [low, high] in &bands.passed {
+                        let found = greatest_delay(&sos, [*low, *high], hz);
+                        let even = (0..=4000).map(|k| f64::from(k) / 4000.0);
+                        let floor = low.max(1e-3 * high);
+                        let points =
+                            even.flat_map(|u| [low + (high - low) * u, floor * (high / floor).powf(u)]);
+                        let dense = points.map(|f| sos.group_delay_at(f, hz)).fold(0.0, f64::max);
+                        let close = found >= dense * (1.0 - 1e-9) && found <= dense * 1.001 + 1e-9;
+                        assert!(close, "{response:?} {order} {rate}: {found} {dense}");
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! Running a designed cascade: over the chunks of a stream, or over a whole array.
+
+use ndarray::{Array2, ArrayRef2};
+use neuraflow_core::checkpoint::{RestoreError, SnapshotReader, SnapshotWriter};
+use neuraflow_core::model::{ChannelKind, Chunk};
+use neuraflow_core::operator::{self, Latency, OperatorError, SignalSpec};
+
+use super::latency::{Bands, latency};
+use crate::kernel::{KernelError, Missing, Sos, SosFilter, SosState, Value};
+
+/// A cascade with the state of one stream, once it is prepared.
+#[derive(Debug, Clone, Default)]
+pub(super) struct SosStage {
+    running: Option<Running>,
+}
+
+#[derive(Debug, Clone)]
+struct Running {
+    filter: SosFilter,
+    /// Channels that pass unchanged. They run through the filter with the others, which keeps its lanes full,
+    /// and are then put back: where there is none, nothing is spent on it.
+    unfiltered: Vec<usize>,
+    latency: Latency,
+}
+
+impl SosStage {
+    pub(super) fn prepare(
+        &mut self,
+        sos: &Sos,
+        bands: &Bands,
+        spec: &SignalSpec,
+    ) -> Result<(), OperatorError> {
+        let filter = SosFilter::new(sos, spec.channels.len(), spec.missing.into()).map_err(input_error)?;
+        let is_trigger = |index: &usize| spec.channels[*index].kind() == ChannelKind::Trigger;
+        let unfiltered = (0..spec.channels.len()).filter(is_trigger).collect();
+        self.running = Some(Running { filter, unfiltered, latency: latency(sos, bands, spec.rate)? });
+        Ok(())
+    }
+
+    pub(super) fn process(&mut self, input: &Chunk, out: &mut Chunk) -> Result<(), OperatorError> {
+        let Some(Running { filter, unfiltered, .. }) = &mut self.running else {
+            return Err(OperatorError::Input {
+                what: "order",
+                expected: "a filter that has been prepared".to_owned(),
+                found: "one that has not".to_owned(),
+            });
+        };
+        let channels = filter.channels();
+        if let Some(found) = [input.channels(), out.channels()].into_iter().find(|found| *found != channels) {
+            return Err(OperatorError::Input {
+                what: "channels",
+                expected: channels.to_string(),
+                found: found.to_string(),
+            });
+        }
+        let filtered = out.extend_missing(input.len());
+        filter.process(input.values(), filtered).map_err(input_error)?;
+        if !unfiltered.is_empty() {
+            for (y, x) in filtered.chunks_exact_mut(channels).zip(input.samples()) {
+                for channel in &*unfiltered {
+                    y[*channel] = x[*channel];
+                }
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn reset(&mut self) {
+        if let Some(running) = &mut self.running {
+            running.filter.reset();
+        }
+    }
+
+    pub(super) fn latency(&self) -> Latency {
+        self.running.as_ref().map(|running| running.latency).unwrap_or_default()
+    }
+
+    pub(super) fn snapshot(&self, writer: &mut SnapshotWriter) {
+        if let Some(running) = &self.running {
+            writer.put(&running.filter.state());
+        }
+    }
+
+    pub(super) fn restore(&mut self, reader: &mut SnapshotReader<'_>) -> Result<(), RestoreError> {
+        let Some(running) = &mut self.running else {
+            return Err(RestoreError::Encoding { reason: "the filter has not been prepared".to_owned() });
+        };
+        running.filter.set_state(&reader.take::<SosState>()?).map_err(|error| match error {
+            KernelError::State { what, expected, found } => RestoreError::Shape { what, expected, found },
+            other => RestoreError::Encoding { reason: other.to_string() },
+        })
+    }
+}
+
+/// Filters `[sample][channel]` from its first sample on.
+pub(super) fn filter_array<T: Value>(sos: &Sos, signal: &ArrayRef2<T>) -> Result<Array2<T>, OperatorError> {
+    let mut filter = SosFilter::new(sos, signal.ncols(), Missing::Restart).map_err(input_error)?;
+    let signal = signal.as_standard_layout();
+    let mut filtered = signal.to_owned();
+    if let (Some(x), Some(y)) = (signal.as_slice(), filtered.as_slice_mut()) {
+        filter.process(x, y).map_err(input_error)?;
+    }
+    Ok(filtered)
+}
+
+impl From<operator::Missing> for Missing {
+    fn from(missing: operator::Missing) -> Self {
+        match missing {
+            operator::Missing::Restart => Missing::Restart,
+            operator::Missing::Freeze => Missing::Freeze,
+        }
+    }
+}
+
+fn input_error(error: KernelError) -> OperatorError {
+    match error {
+        KernelError::NoChannels => OperatorError::Spec {
+            what: "channels",
+            expected: "at least one".to_owned(),
+            found: "none".to_owned(),
+        },
+        other => OperatorError::Input {
+            what: "values",
+            expected: "whole samples of the prepared channels".to_owned(),
+            found: other.to_string(),
+        },
+    }
+}

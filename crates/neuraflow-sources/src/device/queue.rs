@@ -1,0 +1,297 @@
+//! The bounded queue between device threads and the pipeline: plain state, no lock, no clock.
+//!
+//! What is dropped leaves a tombstone where it was, merged with its neighbour when the two ranges of the counter
+//! touch. Under `DropOldest` everything that precedes the oldest samples moves to a lane of its own (the residue):
+//! it holds tombstones and controls only, so making room never has to search or shift the queue.
+
+use std::collections::{HashMap, VecDeque};
+
+use neuraflow_core::model::{Marker, Sequence, StreamHeader, StreamKey};
+use neuraflow_core::sink::Overflow;
+
+use super::error::{PushError, Pushed};
+
+/// Controls (opens, markers, ends) that may wait, and tombstones that may.
+pub(super) const CONTROLS: usize = 65_536;
+
+/// Something on its way to the pipeline.
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) stream: usize,
+    pub(super) arrival: u64,
+    pub(super) body: Body,
+}
+
+#[derive(Debug)]
+pub(super) enum Body {
+    Open(Box<StreamHeader>),
+    Samples { sequence: Sequence, samples: u64, values: Vec<f32> },
+    Dropped { sequence: Sequence, samples: u64 },
+    Marker(Marker),
+    End { next: Sequence },
+}
+
+#[derive(Debug)]
+struct Stream {
+    header: StreamHeader,
+    /// Counter after the furthest sample pushed.
+    next: Sequence,
+    heard: bool,
+    ended: bool,
+    /// The stream's latest entry in the lane of tombstones, if that is a tombstone: its number in the lane.
+    tombstone: Option<u64>,
+}
+
+/// Entries numbered from the first that ever was in it.
+#[derive(Debug, Default)]
+struct Lane {
+    popped: u64,
+    entries: VecDeque<Entry>,
+}
+
+impl Lane {
+    fn push(&mut self, entry: Entry) -> u64 {
+        self.entries.push_back(entry);
+        self.popped + self.entries.len() as u64 - 1
+    }
+
+    fn pop(&mut self) -> Option<Entry> {
+        let entry = self.entries.pop_front()?;
+        self.popped += 1;
+        Some(entry)
+    }
+
+    fn get_mut(&mut self, number: u64) -> Option<&mut Entry> {
+        let index = number.checked_sub(self.popped)?;
+        self.entries.get_mut(usize::try_from(index).ok()?)
+    }
+}
+
+/// Counts of a device queue since it was made. Samples count once for all channels.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DeviceStats {
+    /// Samples offered to the queue.
+    pub pushed: u64,
+    /// Those of them that were dropped by the overflow policy.
+    pub dropped: u64,
+    /// Those of the dropped that could not be reported one by one, since too many separate runs were waiting to be
+    /// reported: they show up as lost instead.
+    pub untold: u64,
+    /// Samples that are waiting now.
+    pub queued: u64,
+}
+
+#[derive(Debug)]
+pub(super) struct Queue {
+    pub(super) capacity: u64,
+    overflow: Overflow,
+    streams: Vec<Stream>,
+    by_key: HashMap<StreamKey, usize>,
+    residue: Lane,
+    live: Lane,
+    controls: usize,
+    tombstones: usize,
+    pub(super) stats: DeviceStats,
+}
+
+impl Queue {
+    pub(super) fn new(capacity: u64, overflow: Overflow) -> Self {
+        Self {
+            capacity,
+            overflow,
+            streams: Vec::new(),
+            by_key: HashMap::new(),
+            residue: Lane::default(),
+            live: Lane::default(),
+            controls: 0,
+            tombstones: 0,
+            stats: DeviceStats::default(),
+        }
+    }
+
+    pub(super) fn headers(&self) -> Vec<StreamHeader> {
+        self.streams.iter().map(|stream| stream.header.clone()).collect()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.live.entries.is_empty() && self.residue.entries.is_empty()
+    }
+
+    /// Stamps everything that came before the pipeline's clock was known.
+    pub(super) fn stamp(&mut self, arrival: u64) {
+        self.residue.entries.iter_mut().chain(&mut self.live.entries).for_each(|e| e.arrival = arrival);
+    }
+
+    pub(super) fn open(&mut self, header: StreamHeader, arrival: u64) -> Result<(), PushError> {
+        self.room_for_control()?;
+        let boxed = Box::new(header.clone());
+        let next = header.first_sequence;
+        let fresh = Stream { header, next, heard: false, ended: false, tombstone: None };
+        let stream = match self.by_key.get(&boxed.key) {
+            Some(&stream) => {
+                self.streams[stream] = Stream { tombstone: self.streams[stream].tombstone, ..fresh };
+                stream
+            }
+            None => {
+                self.streams.push(fresh);
+                self.by_key.insert(boxed.key, self.streams.len() - 1);
+                self.streams.len() - 1
+            }
+        };
+        self.control(Entry { stream, arrival, body: Body::Open(boxed) });
+        Ok(())
+    }
+
+    pub(super) fn marker(&mut self, key: &StreamKey, marker: Marker, arrival: u64) -> Result<(), PushError> {
+        let stream = self.running(key)?;
+        self.room_for_control()?;
+        self.control(Entry { stream, arrival, body: Body::Marker(marker) });
+        Ok(())
+    }
+
+    pub(super) fn end(&mut self, key: &StreamKey, arrival: u64) -> Result<(), PushError> {
+        let stream = self.running(key)?;
+        self.end_stream(stream, arrival);
+        Ok(())
+    }
+
+    /// Ends what was not ended yet.
+    pub(super) fn end_all(&mut self, arrival: u64) {
+        for stream in 0..self.streams.len() {
+            if !self.streams[stream].ended {
+                self.end_stream(stream, arrival);
+            }
+        }
+    }
+
+    /// Queues samples as the overflow policy says; `None` if it says to wait.
+    pub(super) fn offer(
+        &mut self,
+        key: &StreamKey,
+        sequence: Sequence,
+        values: &[f32],
+        arrival: u64,
+    ) -> Result<Option<Pushed>, PushError> {
+        let stream = self.running(key)?;
+        let channels = self.streams[stream].header.channels.len();
+        if values.is_empty() || channels == 0 || !values.len().is_multiple_of(channels) {
+            return Err(PushError::Shape { channels, found: values.len() });
+        }
+        let samples = (values.len() / channels) as u64;
+        if samples > self.capacity {
+            return Err(PushError::TooLarge { capacity: self.capacity, found: samples });
+        }
+        let mut pushed = Pushed::Queued;
+        if self.stats.queued + samples > self.capacity {
+            match self.overflow {
+                Overflow::Block => return Ok(None),
+                Overflow::DropOldest => pushed = Pushed::Displaced { samples: self.displace(samples) },
+                Overflow::DropNewest => pushed = Pushed::Refused { samples },
+            }
+        }
+        self.advance(stream, sequence, samples);
+        self.stats.pushed += samples;
+        if let Pushed::Refused { .. } = pushed {
+            self.bury(stream, sequence, samples, arrival);
+            return Ok(Some(pushed));
+        }
+        self.stats.queued += samples;
+        if self.overflow == Overflow::DropNewest {
+            self.streams[stream].tombstone = None;
+        }
+        let body = Body::Samples { sequence, samples, values: values.to_vec() };
+        self.live.push(Entry { stream, arrival, body });
+        Ok(Some(pushed))
+    }
+
+    /// What comes next for the pipeline.
+    pub(super) fn pop(&mut self) -> Option<Entry> {
+        let entry = self.residue.pop().or_else(|| self.live.pop())?;
+        match entry.body {
+            Body::Samples { samples, .. } => self.stats.queued -= samples,
+            Body::Dropped { .. } => self.tombstones -= 1,
+            Body::Open(_) | Body::Marker(_) | Body::End { .. } => self.controls -= 1,
+        }
+        Some(entry)
+    }
+
+    pub(super) fn clear(&mut self) {
+        while self.pop().is_some() {}
+    }
+
+    fn running(&self, key: &StreamKey) -> Result<usize, PushError> {
+        let &stream = self.by_key.get(key).ok_or(PushError::Unknown { key: *key })?;
+        if self.streams[stream].ended { Err(PushError::Ended { key: *key }) } else { Ok(stream) }
+    }
+
+    fn room_for_control(&self) -> Result<(), PushError> {
+        if self.controls < CONTROLS { Ok(()) } else { Err(PushError::TooManyControls { limit: CONTROLS }) }
+    }
+
+    /// An end always finds room: each needs an open before it.
+    fn end_stream(&mut self, stream: usize, arrival: u64) {
+        self.streams[stream].ended = true;
+        let next = self.streams[stream].next;
+        self.control(Entry { stream, arrival, body: Body::End { next } });
+    }
+
+    fn control(&mut self, entry: Entry) {
+        self.controls += 1;
+        if self.overflow == Overflow::DropNewest {
+            self.streams[entry.stream].tombstone = None;
+        }
+        self.live.push(entry);
+    }
+
+    fn advance(&mut self, stream: usize, sequence: Sequence, samples: u64) {
+        let stream = &mut self.streams[stream];
+        let bits = stream.header.sequence;
+        let end = bits.wrap(sequence.wrapping_add(samples));
+        if !stream.heard || bits.difference(end, stream.next) > 0 {
+            stream.next = end;
+            stream.heard = true;
+        }
+    }
+
+    /// Drops the oldest samples until `samples` more fit; how many that were.
+    fn displace(&mut self, samples: u64) -> u64 {
+        let mut dropped = 0;
+        while self.stats.queued + samples > self.capacity {
+            let Some(entry) = self.live.pop() else { break };
+            if let Body::Samples { sequence, samples, .. } = entry.body {
+                self.stats.queued -= samples;
+                dropped += samples;
+                self.bury(entry.stream, sequence, samples, entry.arrival);
+            } else {
+                self.streams[entry.stream].tombstone = None;
+                self.residue.push(entry);
+            }
+        }
+        dropped
+    }
+
+    /// Leaves a tombstone: merged with the stream's last one where the two touch.
+    fn bury(&mut self, stream: usize, sequence: Sequence, samples: u64, arrival: u64) {
+        self.stats.dropped += samples;
+        let lane = if self.overflow == Overflow::DropOldest { &mut self.residue } else { &mut self.live };
+        let bits = self.streams[stream].header.sequence;
+        let last = self.streams[stream].tombstone.and_then(|number| lane.get_mut(number));
+        if let Some(Entry { arrival: latest, body: Body::Dropped { sequence: first, samples: run }, .. }) =
+            last
+            && bits.wrap(first.wrapping_add(*run)) == bits.wrap(sequence)
+        {
+            *run += samples;
+            *latest = arrival;
+            return;
+        }
+        if self.tombstones >= CONTROLS {
+            self.stats.untold += samples;
+            self.streams[stream].tombstone = None;
+            return;
+        }
+        self.tombstones += 1;
+        let number = lane.push(Entry { stream, arrival, body: Body::Dropped { sequence, samples } });
+        self.streams[stream].tombstone = Some(number);
+    }
+}

@@ -1,0 +1,136 @@
+//! What the handles and the reader share, and who wakes whom.
+//!
+//! The worker is woken once for any number of pushes: `waking` is set by the first and cleared, under the same
+//! lock, before the reader drains. A disconnect is made visible before the wake that tells of it.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::task;
+
+use neuraflow_core::resilience::Clock;
+use neuraflow_core::source::Waker;
+
+use super::error::PushError;
+use super::queue::Queue;
+
+/// How far the pipeline's side is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Side {
+    /// The source exists; no pipeline has opened it yet.
+    Waiting,
+    Reading,
+    Gone,
+}
+
+#[derive(Debug)]
+pub(super) struct State {
+    pub(super) queue: Queue,
+    pub(super) side: Side,
+    /// All handles are gone.
+    pub(super) closed: bool,
+    pub(super) reader: Option<(Waker, Arc<dyn Clock>)>,
+    pub(super) waking: bool,
+    /// Tasks that wait for room.
+    pub(super) tasks: BTreeMap<u64, task::Waker>,
+    next_task: u64,
+}
+
+impl State {
+    /// The present of the pipeline's clock; 0 before a pipeline opened the source, to be stamped when it does.
+    pub(super) fn now(&self) -> u64 {
+        self.reader.as_ref().map_or(0, |(_, clock)| clock.now())
+    }
+
+    pub(super) fn alive(&mut self) -> Result<&mut Self, PushError> {
+        if self.side == Side::Gone { Err(PushError::Disconnected) } else { Ok(self) }
+    }
+
+    pub(super) fn register(&mut self, task: Option<u64>, waker: &task::Waker) -> u64 {
+        let task = task.unwrap_or_else(|| {
+            self.next_task += 1;
+            self.next_task
+        });
+        self.tasks.insert(task, waker.clone());
+        task
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Shared {
+    state: Mutex<State>,
+    /// Threads wait here for room.
+    pub(super) space: Condvar,
+}
+
+impl Shared {
+    pub(super) fn new(queue: Queue) -> Self {
+        let state = State {
+            queue,
+            side: Side::Waiting,
+            closed: false,
+            reader: None,
+            waking: false,
+            tasks: BTreeMap::new(),
+            next_task: 0,
+        };
+        Self { state: Mutex::new(state), space: Condvar::new() }
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes the queue at the present and tells the reader.
+    pub(super) fn change<T>(
+        &self,
+        change: impl FnOnce(&mut State, u64) -> Result<T, PushError>,
+    ) -> Result<T, PushError> {
+        let mut state = self.lock();
+        let now = state.now();
+        let done = change(state.alive()?, now)?;
+        Self::release(state);
+        Ok(done)
+    }
+
+    /// Unlocks, then wakes the reader's worker unless a wake is on its way.
+    pub(super) fn release(mut state: MutexGuard<'_, State>) {
+        let waker = match &state.reader {
+            Some((waker, _)) if !state.waking => Some(waker.clone()),
+            _ => None,
+        };
+        state.waking |= waker.is_some();
+        drop(state);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    /// The last handle is gone: every stream ends. Wakes in any case, after the end is visible.
+    pub(super) fn close(&self) {
+        let mut state = self.lock();
+        let now = state.now();
+        if state.side != Side::Gone {
+            state.queue.end_all(now);
+        }
+        state.closed = true;
+        state.waking = false;
+        Self::release(state);
+    }
+
+    /// Unlocks, then lets everyone try again who waits for room.
+    pub(super) fn made_room(&self, mut state: MutexGuard<'_, State>) {
+        let tasks = std::mem::take(&mut state.tasks);
+        drop(state);
+        self.space.notify_all();
+        tasks.into_values().for_each(task::Waker::wake);
+    }
+
+    /// The pipeline's side is gone: what is queued will never be read.
+    pub(super) fn disconnect(&self) {
+        let mut state = self.lock();
+        state.side = Side::Gone;
+        state.reader = None;
+        state.queue.clear();
+        self.made_room(state);
+    }
+}

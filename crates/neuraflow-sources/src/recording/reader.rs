@@ -1,0 +1,87 @@
+//! What a format's reader gives, and how its file is opened.
+
+use std::fmt::Debug;
+use std::fs::{self, File};
+use std::io;
+use std::path::Path;
+
+use neuraflow_core::model::{Chunk, Marker, StreamHeader};
+use neuraflow_core::source::SourceError;
+
+use super::Warning;
+
+/// One piece of a recording: a chunk of each of its streams. In EDF and BDF it is a data record.
+///
+/// Reuse one for the whole recording; its memory is kept.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Block {
+    record: u64,
+    chunks: Vec<Chunk>,
+}
+
+impl Block {
+    /// Its number within the recording.
+    pub fn record(&self) -> u64 {
+        self.record
+    }
+
+    /// A chunk for each stream, in the order of [`Recording::streams`](super::Recording::streams): values in µV
+    /// (or the channel's own unit), and the index of the first sample. A chunk that begins beyond the end of the
+    /// same stream's last one leaves a hole. A chunk may be empty.
+    pub fn chunks(&self) -> &[Chunk] {
+        &self.chunks
+    }
+
+    /// Takes the chunks out.
+    pub(crate) fn take(&mut self) -> Vec<Chunk> {
+        std::mem::take(&mut self.chunks)
+    }
+
+    /// Begins a new piece, with old chunks to be [restarted](Chunk::restart).
+    pub(super) fn restart(&mut self, record: u64, streams: usize) -> &mut [Chunk] {
+        self.record = record;
+        self.chunks.resize_with(streams, Chunk::default);
+        &mut self.chunks
+    }
+}
+
+/// Reads the samples of an open recording. One for each format.
+pub(crate) trait RecordingReader: Debug + Send {
+    /// Reads the next piece; `false` at the end. After an error it is not asked again.
+    fn next_block(&mut self, block: &mut Block) -> Result<bool, SourceError>;
+}
+
+/// What is known of a recording once it is open.
+#[derive(Debug)]
+pub(crate) struct Contents {
+    pub(crate) streams: Vec<StreamHeader>,
+    /// In order of time.
+    pub(crate) markers: Vec<Marker>,
+    pub(crate) warnings: Vec<Warning>,
+}
+
+/// An open recording, of whatever format.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    pub(crate) contents: Contents,
+    pub(crate) reader: Box<dyn RecordingReader>,
+}
+
+/// Opens a regular file: the file, its size, and its name for messages.
+pub(super) fn open_file(path: &Path) -> Result<(File, u64, String), SourceError> {
+    let target = path.display().to_string();
+    let failed = |source| SourceError::Io { action: "open", target: target.clone(), source };
+    let about = fs::metadata(path).map_err(failed)?;
+    if about.is_dir() {
+        return Err(failed(io::Error::new(
+            io::ErrorKind::IsADirectory,
+            "it is a directory, not a recording",
+        )));
+    }
+    if !about.is_file() {
+        // To open a pipe could block for ever.
+        return Err(failed(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file")));
+    }
+    let file = File::open(path).map_err(failed)?;
+    Ok((file, about.len(), target))
+}

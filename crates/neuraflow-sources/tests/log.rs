@@ -1,0 +1,181 @@
+//! The packet log: what was live is replayed to the same bits, and a file cut off anywhere says what it lost.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::fs;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use neuraflow_core::model::{
+    Channel, Marker, Packet, PacketBody, SamplingRate, Span, StreamHeader, StreamKey, Timestamp,
+};
+use neuraflow_core::sink::Overflow;
+use neuraflow_core::source::{Source, SourceError};
+use neuraflow_core::testing::{FakeClock, Probe, collect_packets};
+use neuraflow_sources::device::{self, DeviceConfig};
+use neuraflow_sources::log::PacketLog;
+use neuraflow_sources::synthetic::{FaultPlan, Synthetic};
+
+/// A file that is gone when the test is.
+struct Temp(PathBuf);
+
+impl Temp {
+    fn new(name: &str) -> Self {
+        Self(std::env::temp_dir().join(format!("neuraflow-log-{}-{name}", std::process::id())))
+    }
+}
+
+impl Drop for Temp {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+fn replay(log: &PacketLog) -> Vec<(u64, Packet)> {
+    collect_packets(log, &Arc::new(FakeClock::at(77))).unwrap()
+}
+
+/// A live run with every kind of packet.
+fn live(temp: &Temp) -> Vec<(u64, Packet)> {
+    let (handle, source) = device::channel(DeviceConfig {
+        capacity: 4,
+        overflow: Overflow::DropOldest,
+        stale_after: Some(Span::millis(100)),
+    });
+    let source = PacketLog::record(source, &temp.0).unwrap();
+    let clock = Arc::new(FakeClock::at(1_000));
+    let mut reader = Probe::open(&source, &clock, 0, 1).unwrap().unwrap();
+    let key = StreamKey::of_names("session", "device");
+    let rate = SamplingRate::hz(250).unwrap();
+    handle.open(StreamHeader::new(key, "device", rate, vec![Channel::new("C3")])).unwrap();
+    handle.push(&key, 0, &[f32::NAN, 1.0, 2.0]).unwrap();
+    handle.push(&key, 3, &[3.0, 4.0, 5.0]).unwrap();
+    handle.marker(&key, Marker::new(Timestamp::EPOCH, "µ")).unwrap();
+    let mut all = reader.poll(1_000).unwrap().1;
+    clock.advance(200_000_000);
+    all.extend(reader.poll(1_000).unwrap().1);
+    drop(handle);
+    all.extend(reader.finish().unwrap());
+    assert_eq!(all.len(), 6, "open, dropped, samples, marker, silent, end: {all:?}");
+    all
+}
+
+#[test]
+fn a_live_run_replays_exactly_with_its_control_packets() {
+    let temp = Temp::new("live");
+    let seen = live(&temp);
+    let log = PacketLog::open(&temp.0).unwrap();
+    assert_eq!((log.packets(), log.torn(), log.streams().len()), (6, None, 1));
+    assert_eq!(replay(&log), seen);
+    assert_eq!(replay(&log), seen, "a log can be replayed again");
+}
+
+#[test]
+fn nan_payloads_and_faults_survive() {
+    let temp = Temp::new("faults");
+    let source = Synthetic::new(3, SamplingRate::hz(250).unwrap())
+        .streams(2)
+        .seed(5)
+        .seconds(20.0)
+        .faults(FaultPlan::ALL);
+    let recorded = PacketLog::record(source.clone(), &temp.0).unwrap();
+    let bits = |packets: Vec<(u64, Packet)>| -> Vec<String> {
+        packets
+            .into_iter()
+            .map(|(arrival, packet)| match packet.body {
+                PacketBody::Samples { sequence, values } => {
+                    let bits: Vec<_> = values.into_iter().map(f32::to_bits).collect();
+                    format!("{arrival} {:?} {sequence} {bits:?}", packet.stream)
+                }
+                body => format!("{arrival} {:?} {body:?}", packet.stream),
+            })
+            .collect()
+    };
+    let plain = bits(collect_packets(&source, &Arc::new(FakeClock::new())).unwrap());
+    assert_eq!(
+        bits(collect_packets(&recorded, &Arc::new(FakeClock::new())).unwrap()),
+        plain,
+        "a log is a tee"
+    );
+    assert_eq!(bits(replay(&PacketLog::open(&temp.0).unwrap())), plain);
+}
+
+#[test]
+fn a_file_cut_off_anywhere_keeps_all_whole_packets_and_says_what_it_lost() {
+    let temp = Temp::new("torn");
+    let seen = format!("{:?}", live(&temp));
+    let whole = fs::read(&temp.0).unwrap();
+    let mut ends = vec![16];
+    while *ends.last().unwrap() < whole.len() {
+        let at = *ends.last().unwrap();
+        let length = u32::from_le_bytes(whole[at..at + 4].try_into().unwrap()) as usize;
+        ends.push(at + 8 + length);
+    }
+    for cut in 0..whole.len() {
+        fs::write(&temp.0, &whole[..cut]).unwrap();
+        if cut < 16 {
+            let error = PacketLog::open(&temp.0).unwrap_err();
+            assert!(matches!(error, SourceError::Malformed { .. }), "{error}");
+            continue;
+        }
+        let log = PacketLog::open(&temp.0).unwrap();
+        let kept = ends.iter().filter(|end| **end <= cut).count() - 1;
+        assert_eq!(log.packets() as usize, kept);
+        match log.torn() {
+            None => assert_eq!(cut, ends[kept]),
+            Some(torn) => assert_eq!(
+                (torn.offset as usize, torn.bytes as usize),
+                (ends[kept], cut - ends[kept]),
+                "{torn:?}"
+            ),
+        }
+        let replayed = format!("{:?}", replay(&log));
+        assert!(seen.starts_with(replayed.trim_end_matches(']')), "cut at {cut}");
+    }
+    // Pages that a crash left as zeros are a torn end too.
+    fs::write(&temp.0, [whole.as_slice(), &[0; 4_096]].concat()).unwrap();
+    let log = PacketLog::open(&temp.0).unwrap();
+    assert_eq!((log.packets(), log.torn().unwrap().bytes), (6, 4_096));
+}
+
+#[test]
+fn damage_is_never_a_panic_and_never_replayed() {
+    let temp = Temp::new("damage");
+    let seen = format!("{:?}", live(&temp));
+    let whole = fs::read(&temp.0).unwrap();
+    for at in 0..whole.len() {
+        for flip in [0x01, 0x80, 0xff] {
+            let mut damaged = whole.clone();
+            damaged[at] ^= flip;
+            fs::write(&temp.0, &damaged).unwrap();
+            if let Ok(log) = PacketLog::open(&temp.0) {
+                assert!(log.torn().is_some(), "byte {at}");
+                let replayed = format!("{:?}", replay(&log));
+                assert!(seen.starts_with(replayed.trim_end_matches(']')), "byte {at}");
+            }
+        }
+    }
+    // A flipped bit in the first packet is no torn end: whole packets follow.
+    let mut damaged = whole;
+    damaged[30] ^= 1;
+    fs::write(&temp.0, &damaged).unwrap();
+    let error = PacketLog::open(&temp.0).unwrap_err().to_string();
+    assert!(error.contains("record 0 at byte 16") && error.contains("checksum"), "{error}");
+}
+
+#[test]
+fn errors_name_the_file() {
+    let missing = PacketLog::open("/nowhere/at.all").unwrap_err().to_string();
+    assert!(missing.contains("open") && missing.contains("/nowhere/at.all"), "{missing}");
+    let source = Synthetic::new(1, SamplingRate::hz(250).unwrap()).seconds(1.0);
+    let error = PacketLog::record(source, "/nowhere/at.all").unwrap_err().to_string();
+    assert!(error.contains("create") && error.contains("/nowhere/at.all"), "{error}");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_is_an_error_of_the_source() {
+    let source = Synthetic::new(1, SamplingRate::hz(250).unwrap()).seconds(1.0);
+    let error = PacketLog::record(source, "/dev/full").unwrap_err();
+    assert!(matches!(error, SourceError::Io { action: "create", .. }), "{error}");
+}
