@@ -137,11 +137,14 @@ mod tests {
         }
     }
 
+    /// A clean signal with more of a fault the greater the number.
+    type Fault<'a> = Box<dyn Fn(usize) -> Vec<f64> + 'a>;
+
     #[test]
     fn more_of_any_fault_never_raises_the_score() {
         let clean = sine(9.0, 40.0, 250.0);
         let hum = sine(50.0, 40.0, 250.0);
-        let faults: [(&str, Box<dyn Fn(usize) -> Vec<f64>>); 5] = [
+        let faults: [(&str, Fault); 5] = [
             (
                 "missing",
                 Box::new(|k| {

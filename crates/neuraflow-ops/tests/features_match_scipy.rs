@@ -1,0 +1,117 @@
+//! Features against the committed SciPy goldens, on plain slices and window by window.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test's helpers fail by panicking"
+)]
+
+#[allow(dead_code, reason = "shared by the test binaries, each its own crate")]
+mod support;
+
+use std::sync::Arc;
+
+use neuraflow_core::model::{
+    Channel, Chunk, FeatureSpec, Features, SamplingRate, Span, StreamHeader, StreamKey, Window, WindowInfo,
+    WindowStatus,
+};
+use neuraflow_core::operator::{Missing, Operator, SignalSpec, WindowSpec};
+use neuraflow_ops::feature::BandPower;
+use serde_json::Value as Json;
+use support::{json, list, number, numbers};
+
+fn operator(golden: &Json) -> BandPower {
+    let bands = list(golden, "bands").iter();
+    let bands = bands.map(|b| (b[0].as_str().unwrap(), number(&b[1])..number(&b[2])));
+    let power = BandPower::bands(bands).over_millis(golden["over_ms"].as_i64().unwrap());
+    match golden["segment_ms"].as_i64() {
+        Some(millis) => power.segment_millis(millis),
+        None => power,
+    }
+}
+
+fn rate(golden: &Json) -> SamplingRate {
+    SamplingRate::ratio(golden["num"].as_u64().unwrap(), golden["den"].as_u64().unwrap()).unwrap()
+}
+
+/// Greatest relative difference of any power from its reference.
+fn relative_error(found: &[f64], expected: &[f64]) -> f64 {
+    assert_eq!(found.len(), expected.len());
+    found.iter().zip(expected).fold(0.0, |worst, (f, e)| {
+        assert!(f.is_finite());
+        f64::max(worst, (f - e).abs() / e)
+    })
+}
+
+/// A window of some samples; its times do not matter to a feature.
+fn window(samples: Chunk, signal: &SignalSpec) -> Window {
+    let header = StreamHeader::new(StreamKey::default(), "golden", signal.rate, signal.channels.to_vec());
+    let info = WindowInfo {
+        start: header.t0,
+        end: header.t0,
+        stream: Arc::new(header),
+        index: 0,
+        expected: samples.len() as u32,
+        received: samples.len() as u32,
+        imputed: 0,
+        status: WindowStatus::Complete,
+        warm_up: false,
+        arrival: 0,
+        marker: None,
+    };
+    Window { info, samples }
+}
+
+#[test]
+fn band_powers_equal_welch_and_trapezoid() {
+    let goldens = json("band_powers.json");
+    let mut worst = (0.0, 0.0);
+    for golden in list(&goldens, "band_powers") {
+        let label = format!("{} over {} ms in {}", rate(golden), golden["over_ms"], golden["segment_ms"]);
+        let values: Vec<f64> = numbers(&golden["quarters"]).iter().map(|quarter| quarter / 4.0).collect();
+        let expected = numbers(&golden["powers"]);
+
+        let plain = operator(golden).of_samples(&values, 2, rate(golden)).unwrap();
+        let error = relative_error(&plain, &expected);
+        assert!(error <= 1e-12, "{label}: {error:e}");
+        worst.0 = f64::max(worst.0, error);
+
+        let channels: Vec<Channel> = ["C3", "C4"].map(Channel::new).to_vec();
+        let signal = SignalSpec { channels: channels.into(), rate: rate(golden), missing: Missing::Restart };
+        let mut feature = operator(golden);
+        let layout: Arc<FeatureSpec> =
+            feature.prepare(&WindowSpec { signal: signal.clone(), hop: Span::millis(50) }).unwrap();
+        let mut last = Vec::new();
+        // Windows of 0 to 6 samples: a power must not depend on how the signal is cut.
+        let (mut rest, mut turn) = (values.as_slice(), 0);
+        while !rest.is_empty() {
+            let (head, tail) = rest.split_at((turn * 5 % 7 * 2).min(rest.len()));
+            let mut samples = Chunk::new(0, 2);
+            samples.extend(&head.iter().map(|value| *value as f32).collect::<Vec<_>>());
+            let input = window(samples, &signal);
+            let values = vec![f64::NAN; layout.len()];
+            let mut out = Features { info: input.info.clone(), spec: layout.clone(), values };
+            feature.process(&input, &mut out).unwrap();
+            (rest, turn, last) = (tail, turn + 1, out.values);
+        }
+        assert_eq!(last, plain, "{label}: windows and plain slices must give the same bits");
+        worst.1 = f64::max(worst.1, relative_error(&last, &expected));
+    }
+    println!("band power: worst relative error {:.1e} on slices, {:.1e} by windows", worst.0, worst.1);
+}
+
+#[test]
+fn a_band_that_cannot_be_is_refused_with_a_way_out() {
+    let rate = SamplingRate::hz(250).unwrap();
+    let refused = |power: BandPower| power.of_samples(&[0.0; 1000], 1, rate).unwrap_err().to_string();
+    let narrow = refused(BandPower::bands([("mu", 9.1..9.4)]).over_millis(1_000));
+    for part in ["mu of 9.1 to 9.4 Hz", "1 Hz apart", "3334 ms"] {
+        assert!(narrow.contains(part), "{narrow}");
+    }
+    assert!(refused(BandPower::bands([("high", 100.0..126.0)])).contains("125 Hz"));
+    assert!(refused(BandPower::bands([("turned", 13.0..8.0)])).contains("low < high"));
+    assert!(refused(BandPower::bands([("nan", f64::NAN..8.0)])).contains("low < high"));
+    assert!(refused(BandPower::bands::<&str>([])).contains("at least one"));
+    assert!(refused(BandPower::bands([("a", 8.0..13.0)]).segment_millis(1_100)).contains("look-back"));
+    assert!(refused(BandPower::bands([("a", 8.0..13.0)]).over_millis(5_000)).contains("1250"));
+}

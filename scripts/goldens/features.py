@@ -1,0 +1,77 @@
+"""Writes the reference data of the features: band powers of SciPy's Welch spectra by the trapezoidal rule.
+
+Usage: features.py DIRECTORY, after generate.py in the same run. Running it again gives the same bytes.
+"""
+
+import os
+
+# NumPy and OpenBLAS pick code by the processor, and their last bits with it. Pin both before they load.
+os.environ["NPY_DISABLE_CPU_FEATURES"] = "X86_V3,X86_V4,AVX512_ICL,AVX512_SPR"
+os.environ["OPENBLAS_CORETYPE"] = "Haswell"
+os.environ["OPENBLAS_NUM_THREADS"] = "1"
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+from scipy import signal
+
+BANDS = [["delta", 1.0, 4.0], ["theta", 4.0, 8.0], ["alpha", 8.0, 13.0], ["beta", 13.0, 30.0], ["gamma", 30.0, 45.0]]
+
+# (rate as num/den, look-back in ms, segment in ms or none, bands)
+CASES = [
+    (250, 1, 1000, None, BANDS),
+    (250, 1, 2000, 1000, BANDS),
+    (250, 1, 4000, 1500, BANDS),
+    (160, 1, 1000, None, BANDS),
+    (160, 1, 1500, 500, BANDS[1:]),
+    (256, 1, 700, None, BANDS[1:]),
+    (512, 1, 1000, 250, BANDS[1:]),
+    (64, 5, 4000, None, [["slow", 0.5, 3.0], ["all", 0.0, 6.4]]),
+    (250, 1, 50, None, [["one bin", 15.0, 25.0], ["beta", 13.0, 45.0]]),
+    (1000, 1, 333, 100, [["wide", 20.0, 500.0]]),
+]
+
+
+def samples_in(millis, num, den):
+    """Samples in a span, to the nearest, ties up."""
+    return (2 * millis * num + 1000 * den) // (2 * 1000 * den)
+
+
+def main():
+    rows = []
+    for case, (num, den, over, segment, bands) in enumerate(CASES):
+        rate = num / den
+        length = samples_in(over, num, den)
+        nperseg = length if segment is None else samples_in(segment, num, den)
+        # Samples travel as f32: quarters of a microvolt are exact in it. Two channels, some samples to forget.
+        random = np.random.Generator(np.random.PCG64(case))
+        steps = random.integers(-120, 121, size=(length + 37, 2))
+        x = (np.cumsum(steps, axis=0) - np.arange(len(steps))[:, None] // 3 + [[4000, -80000]]) / 4.0
+        assert np.array_equal(x, x.astype(np.float32))
+        powers = []
+        for channel in range(2):
+            noverlap = 0 if segment is None else nperseg // 2
+            f, p = signal.welch(x[-length:, channel], rate, nperseg=nperseg, noverlap=noverlap)
+            for _, low, high in bands:
+                mask = (f >= low) & (f <= high)
+                one = mask.sum() == 1
+                powers.append(float(p[mask][0] * f[1] if one else np.trapezoid(p[mask], f[mask])))
+        rows.append(
+            {
+                "num": num,
+                "den": den,
+                "over_ms": over,
+                "segment_ms": segment,
+                "bands": bands,
+                "quarters": (x * 4).astype(int).ravel().tolist(),
+                "powers": powers,
+            }
+        )
+    lines = ",\n".join(json.dumps(row, separators=(",", ":")) for row in rows)
+    (Path(sys.argv[1]) / "band_powers.json").write_text('{"band_powers":[\n' + lines + "\n]}\n")
+
+
+if __name__ == "__main__":
+    main()
