@@ -1,7 +1,5 @@
 //! ARCHITECTURE.md's import rules, read off the manifests and the source.
 
-#![allow(clippy::unwrap_used, clippy::panic)] // helpers of tests, outside the test functions that clippy knows
-
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};

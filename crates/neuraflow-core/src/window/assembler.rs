@@ -148,8 +148,13 @@ impl WindowAssembler {
         arrival: u64,
         out: &mut impl FnMut(&Window),
     ) {
+        let channels = self.window.samples.channels();
         if self.next > self.begin {
-            let channels = self.window.samples.channels();
+            self.close(coverage, settled_from, arrival, channels, out);
+        }
+        // The stream lasts until its next sample would have come: windows before that which expect none are complete.
+        let over = self.window.info.stream.time_of(self.next);
+        while self.next > self.span_start && self.next >= self.end && self.window.info.end <= over {
             self.close(coverage, settled_from, arrival, channels, out);
         }
     }

@@ -100,7 +100,9 @@ impl Model {
 
         let mut windows = Vec::new();
         if end > 0 {
-            for index in self.window(0)..=self.window(i128::from(end) - 1) {
+            // The stream lasts until its next sample would have come: windows that are over by then and expect none count.
+            let last = self.window(i128::from(end) - 1).max(self.window(i128::from(end)) - 1);
+            for index in self.window(0)..=last {
                 let members = self.members(index);
                 let own: Vec<u64> =
                     members.iter().filter(|n| (0..i128::from(end)).contains(*n)).map(|n| *n as u64).collect();
