@@ -187,7 +187,13 @@ impl Streams {
             None => {}
         }
         let slot = if owner == id {
-            let made = self.graph.stream(Arc::clone(&header), resume_at, &self.outboxes, self.late.clone());
+            let made = self.graph.stream(
+                Arc::clone(&header),
+                resume_at,
+                &self.outboxes,
+                self.late.clone(),
+                &mut Vec::new(), // known since the graph was built
+            );
             made.map_or_else(
                 |error| refuse(header, error.to_string()),
                 |state| Slot::Running(Box::new(state)),
