@@ -97,21 +97,22 @@ impl<T: Item, W: SinkWriter<Item = T>> Delivery<W> {
         }
         self.arrivals.clear();
         self.arrivals.extend(items.iter().filter_map(|item| item.info()).map(|info| info.arrival));
-        let offered = items.len() as u64;
-        let mut tries = 0;
+        let offered = items.len();
+        let (mut tries, mut skipped) = (0, 0);
         while let Err(error) = self.writer.write(items) {
             tries += 1;
             match error.recovery() {
                 Recovery::Retry if tries < 3 && !items.is_empty() => continue,
                 Recovery::Skip | Recovery::Reset => {
                     tracing::warn!(%error, "items left out");
-                    self.tally.skipped += items.len().max(1) as u64;
+                    skipped = items.len().clamp(1, offered.max(1));
                 }
                 Recovery::Retry | Recovery::Stop => self.fail(error),
             }
             break;
         }
-        self.tally.written += offered - items.len() as u64;
+        self.tally.skipped += skipped as u64;
+        self.tally.written += offered.saturating_sub(items.len().max(skipped)) as u64;
         items.clear();
         let now = self.shared.clock.now();
         for arrival in &self.arrivals {
@@ -230,6 +231,9 @@ impl<S: Sink> Outlet for SinkOutlet<S> {
     }
 
     fn finish(&self) -> Option<SinkReport> {
+        if let Some(queue) = &self.queue {
+            queue.end();
+        }
         if let Some(thread) = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take() {
             // The thread catches its own panics: joining it cannot fail.
             let _ = thread.join();
