@@ -45,7 +45,11 @@ pub trait SinkWriter: Send + 'static {
     /// What it takes.
     type Item: Item;
 
-    /// Takes all items out of `items`. Items of one stream arrive in the order of their windows.
+    /// Takes out of `items` what it writes: all of them, if it answers `Ok`. Items of one stream arrive in the order of
+    /// their windows.
+    ///
+    /// What it leaves in `items` with an error counts as skipped where the error says [`Recovery::Skip`], and is offered
+    /// again, at most twice, where it says [`Recovery::Retry`].
     fn write(&mut self, items: &mut Vec<Self::Item>) -> Result<(), SinkError>;
 
     /// Everything was written: flush, close, be durable.

@@ -186,6 +186,9 @@ impl<S: Sink> Outlet for SinkOutlet<S> {
     }
 
     fn finish(&self) {
+        if let Some(queue) = &self.queue {
+            queue.end();
+        }
         if let Some(thread) = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take() {
             // The thread catches its own panics: joining it cannot fail.
             let _ = thread.join();

@@ -53,9 +53,9 @@ impl<T: Item, W: SinkWriter<Item = T>> Delivery<W> {
 
     /// Writes items that left the operators at `flushed`, in nanoseconds of the pipeline's clock.
     pub(super) fn write(&mut self, items: &mut Vec<T>, flushed: u64) {
-        let offered = items.len() as u64;
+        let offered = items.len();
         if self.failed {
-            self.tally.lock().skipped += offered;
+            self.tally.lock().skipped += offered as u64;
             items.clear();
             return;
         }
@@ -68,18 +68,18 @@ impl<T: Item, W: SinkWriter<Item = T>> Delivery<W> {
                 Recovery::Retry if tries < 3 && !items.is_empty() => continue,
                 Recovery::Skip | Recovery::Reset => {
                     tracing::warn!(%error, "items left out");
-                    skipped = items.len().max(1) as u64;
+                    skipped = items.len().clamp(1, offered.max(1));
                 }
                 Recovery::Retry | Recovery::Stop => self.fail(error),
             }
             break;
         }
-        let written = offered - items.len() as u64;
+        let written = offered.saturating_sub(items.len().max(skipped));
         items.clear();
         let now = self.shared.clock.now();
         let mut counts = self.tally.lock();
-        counts.written += written;
-        counts.skipped += skipped;
+        counts.written += written as u64;
+        counts.skipped += skipped as u64;
         counts.output.record_many(now.saturating_sub(flushed), self.arrivals.len() as u64);
         for arrival in &self.arrivals {
             counts.total.record(now.saturating_sub(*arrival));

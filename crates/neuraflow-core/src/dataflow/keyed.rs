@@ -81,11 +81,12 @@ pub(super) fn keyed(
 /// A stream as its worker knows it.
 enum Slot {
     Running(Box<StreamState>),
-    /// Its samples are counted as rejected.
+    /// What comes for it is only counted: its samples as rejected, or as dropped where the source dropped them.
     Refused {
         header: Arc<StreamHeader>,
         reason: String,
-        rejected: u64,
+        accounting: Accounting,
+        markers: u64,
     },
 }
 
@@ -183,9 +184,21 @@ impl Streams {
                     self.shared.fail(error);
                 }
             }
-            Some(Slot::Refused { header, rejected, .. }) => {
-                *rejected += values.len().div_ceil(header.channels.len().max(1)) as u64;
-            }
+            Some(Slot::Refused { header, accounting, markers, .. }) => match body {
+                EntryBody::Samples { .. } => {
+                    let samples = values.len().div_ceil(header.channels.len().max(1)) as u64;
+                    accounting.samples_in += samples;
+                    accounting.rejected += samples;
+                }
+                EntryBody::Dropped { samples, .. } => {
+                    // As the sequencer does: a claim that no device can have earned must not spoil the books.
+                    let samples = samples.min((1 << 62) - accounting.samples_in.min(1 << 62));
+                    accounting.samples_in += samples;
+                    accounting.dropped += samples;
+                }
+                EntryBody::Marker(_) => *markers += 1,
+                EntryBody::Silent | EntryBody::End { .. } | EntryBody::Open(_) => {}
+            },
             None => self.shared.count_orphans(values.len() as u64),
         }
     }
@@ -214,7 +227,13 @@ impl Streams {
             None => {}
         }
         let slot = if owner == id {
-            let made = self.graph.stream(Arc::clone(&header), resume_at, &self.outboxes, self.late.clone());
+            let made = self.graph.stream(
+                Arc::clone(&header),
+                resume_at,
+                &self.outboxes,
+                self.late.clone(),
+                &mut Vec::new(), // known since the graph was built
+            );
             made.map_or_else(
                 |error| refuse(header, error.to_string()),
                 |state| Slot::Running(Box::new(state)),
@@ -306,17 +325,17 @@ impl Streams {
 
 fn refuse(header: Arc<StreamHeader>, reason: String) -> Slot {
     tracing::warn!(stream = %header.name, %reason, "stream refused");
-    Slot::Refused { header, reason, rejected: 0 }
+    Slot::Refused { header, reason, accounting: Accounting::default(), markers: 0 }
 }
 
 fn report_of(slot: &Slot) -> StreamReport {
     match slot {
         Slot::Running(state) => state.report(),
-        Slot::Refused { header, reason, rejected } => StreamReport {
+        Slot::Refused { header, reason, accounting, markers } => StreamReport {
             header: Arc::clone(header),
-            accounting: Accounting { samples_in: *rejected, rejected: *rejected, ..Accounting::default() },
+            accounting: *accounting,
             windows: WindowCounts::default(),
-            markers: 0,
+            markers: *markers,
             refused_inputs: 0,
             refused: Some(reason.clone()),
         },

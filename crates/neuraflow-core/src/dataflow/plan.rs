@@ -42,13 +42,26 @@ pub(super) struct Site<'a> {
 }
 
 impl Site<'_> {
-    fn within_budget(&self, stage: &Arc<str>, latency: Latency) -> Result<(), BuildError> {
+    /// Prepares an operator: what comes out of it, and the latency up to there, which must be within the budget.
+    fn prepare<O: Operator>(
+        &self,
+        stage: &Arc<str>,
+        operator: &mut O,
+        spec: &<O::In as Item>::Spec,
+        ahead: Latency,
+    ) -> Result<(<O::Out as Item>::Spec, Latency), BuildError> {
+        let out = operator.prepare(spec).map_err(|source| BuildError::Stage {
+            stage: Arc::clone(stage),
+            stream: self.header.name.clone(),
+            source,
+        })?;
+        let latency = ahead.then(operator.latency());
         let found = latency.group_delay + latency.look_ahead;
         match self.budget {
             Some(budget) if found > budget => {
                 Err(BuildError::OverBudget { stage: Arc::clone(stage), budget, found })
             }
-            _ => Ok(()),
+            _ => Ok((out, latency)),
         }
     }
 }
@@ -90,10 +103,6 @@ pub(super) fn instantiate_all<T: Item>(
     plans.iter().map(|plan| plan.instantiate(spec, ahead, site)).collect()
 }
 
-fn refused(stage: &Arc<str>, site: &Site<'_>, source: crate::operator::OperatorError) -> BuildError {
-    BuildError::Stage { stage: Arc::clone(stage), stream: site.header.name.clone(), source }
-}
-
 pub(super) struct StagePlan<O> {
     pub(super) stage: Arc<str>,
     pub(super) make: Factory<O>,
@@ -108,9 +117,7 @@ impl<O: Operator<In = Chunk, Out = Chunk>> Plan<Chunk> for StagePlan<O> {
         site: &mut Site<'_>,
     ) -> Result<Box<dyn Node<Chunk>>, BuildError> {
         let mut operator = (self.make)();
-        let out_spec = operator.prepare(spec).map_err(|source| refused(&self.stage, site, source))?;
-        let latency = ahead.then(operator.latency());
-        site.within_budget(&self.stage, latency)?;
+        let (out_spec, latency) = site.prepare(&self.stage, &mut operator, spec, ahead)?;
         let children = instantiate_all(&self.children, &out_spec, latency, site)?;
         let channels_out = out_spec.channels.len();
         let stage = Arc::clone(&self.stage);
@@ -135,9 +142,7 @@ where
         site: &mut Site<'_>,
     ) -> Result<Box<dyn Node<O::In>>, BuildError> {
         let mut operator = (self.make)();
-        let out_spec = operator.prepare(spec).map_err(|source| refused(&self.stage, site, source))?;
-        let latency = ahead.then(operator.latency());
-        site.within_budget(&self.stage, latency)?;
+        let (out_spec, latency) = site.prepare(&self.stage, &mut operator, spec, ahead)?;
         let children = instantiate_all(&self.children, &out_spec, latency, site)?;
         Ok(Box::new(MapNode {
             stage: Arc::clone(&self.stage),

@@ -58,17 +58,18 @@ pub(super) fn spawn(
 ) -> Result<Running, PipelineError> {
     let count = workers.0.get();
     let shared = Arc::new(Shared::new(clock));
-    let mut outlets = Vec::new();
+    let mut running = Running { shared: Arc::clone(&shared), guards: None, outlets: Vec::new() };
     for (index, open) in pipeline.outlets.iter().enumerate() {
-        outlets.push(open(index, count, &shared)?);
+        running.outlets.push(open(index, count, &shared)?); // on an error, those that are open are finished
     }
     let (graph, sources) = (pipeline.graph, pipeline.sources);
-    let (of_worker, outlets_of_worker) = (Arc::clone(&shared), outlets.clone());
+    let (of_worker, outlets_of_worker) = (shared, running.outlets.clone());
     let guards = initialize(Config::Process(count), move |allocator| {
         run_worker(allocator, &graph, &sources, &outlets_of_worker, &of_worker)
     })
     .map_err(|reason| PipelineError::Spawn { workers: count, reason })?;
-    Ok(Running { shared, guards: Some(guards), outlets })
+    running.guards = Some(guards);
+    Ok(running)
 }
 
 /// A worker's whole life. A panic anywhere in it stops all workers and becomes the pipeline's error.
@@ -160,11 +161,9 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        if self.guards.is_some() {
-            self.stop();
-            self.wait();
-            self.outlets.iter().for_each(|outlet| outlet.finish());
-        }
+        self.stop();
+        self.wait();
+        self.outlets.iter().for_each(|outlet| outlet.finish());
     }
 }
 
