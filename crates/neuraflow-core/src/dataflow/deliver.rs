@@ -70,13 +70,15 @@ pub(super) fn output<'scope, T: Item>(
     (Box::new(flush), stream)
 }
 
+/// A queue of items and of when they left the operators.
+type TimedQueue<T> = SinkQueue<(T, u64)>;
+
 /// An outlet with a sink behind it.
 pub(super) struct SinkOutlet<S: Sink> {
     outlet: usize,
     name: Arc<str>,
     sink: Arc<S>,
-    /// Items, and when they left the operators.
-    queue: Option<Arc<SinkQueue<(S::Item, u64)>>>,
+    queue: Option<Arc<TimedQueue<S::Item>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
     tally: Arc<Tally>,
 }
@@ -117,7 +119,7 @@ impl<S: Sink> SinkOutlet<S> {
 fn run_thread<W: SinkWriter>(
     name: &str,
     mut delivery: Delivery<W>,
-    queue: &SinkQueue<(W::Item, u64)>,
+    queue: &TimedQueue<W::Item>,
     shared: &Shared,
 ) where
     W::Item: Item,
@@ -226,7 +228,7 @@ fn in_line<W: SinkWriter>(
 /// Puts a stream's items into a sink's queue.
 fn into_queue<T: Item>(
     stream: Stream<'_, Tick, Vec<T>>,
-    queue: &Arc<SinkQueue<(T, u64)>>,
+    queue: &Arc<TimedQueue<T>>,
     flushed: Rc<Cell<u64>>,
     shared: &Arc<Shared>,
 ) {
