@@ -45,9 +45,9 @@ pub(super) fn keyed(
     let reports = Rc::clone(reports);
     builder.build(move |mut capabilities: Vec<Capability<Tick>>| {
         move |frontiers| {
-            let mut values = 0;
+            let mut weight = 0;
             input.for_each(|_, slab| {
-                values += slab.values.len();
+                weight += slab.weight();
                 streams.slab(slab);
             });
             let over = frontiers[0].is_empty();
@@ -64,8 +64,8 @@ pub(super) fn keyed(
             if over {
                 reports.borrow_mut().extend(streams.take_reports());
             }
-            if values > 0 {
-                streams.shared.pressure.leave(values);
+            if weight > 0 {
+                streams.shared.pressure.leave(weight);
             }
             match frontiers[0].frontier().first() {
                 Some(tick) => capabilities

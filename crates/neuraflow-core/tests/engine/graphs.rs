@@ -186,3 +186,11 @@ fn epochs_are_cut_around_markers_and_features_are_computed_from_them() {
     assert_eq!(sums[2].0, WindowStatus::Partial, "the stream ends within it");
     assert_eq!(kept.lock().unwrap()[0].info.marker.as_ref().unwrap().label, "go");
 }
+
+#[test]
+fn late_samples_have_one_sink() {
+    let ((one, _), (two, _), (sink, _)) = (Keep::new(), Keep::new(), Keep::<Window>::new());
+    let graph = Pipeline::from(Script::of(&[header("a", 100, 1)], 10, 10)).late(one).late(two);
+    let message = graph.window(Tumbling::millis(50)).sink(sink).build().err().unwrap().to_string();
+    assert_eq!(message, "late: expected one sink for late samples, found two");
+}
