@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
 use timely::container::NoopBuilder;
@@ -143,6 +143,9 @@ pub(super) struct SinkOutlet<S: Sink> {
     name: Arc<str>,
     sink: Arc<S>,
     queue: Option<Arc<SinkQueue<S::Item>>>,
+    /// The places at the queue of workers that have not come to take them. They are made before any worker starts,
+    /// so that the sink's thread neither ends too soon nor waits for a worker that died on the way.
+    lanes: Mutex<Vec<Lane<S::Item>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
     tally: Arc<Mutex<Tally>>,
 }
@@ -157,8 +160,8 @@ impl<S: Sink> SinkOutlet<S> {
     ) -> Result<Arc<dyn Outlet>, SinkError> {
         let tally = Arc::new(Mutex::new(Tally::default()));
         let name: Arc<str> = sink.name().into();
-        let mut open =
-            Self { outlet, name, sink: Arc::clone(sink), queue: None, thread: Mutex::new(None), tally };
+        let (lanes, thread) = (Mutex::default(), Mutex::default());
+        let mut open = Self { outlet, name, sink: Arc::clone(sink), queue: None, lanes, thread, tally };
         if let Placement::Thread { capacity, overflow } = sink.placement() {
             let queue = Arc::new(SinkQueue::new(capacity, overflow, workers));
             let delivery = Delivery::new(sink.open()?, Arc::clone(shared));
@@ -172,10 +175,15 @@ impl<S: Sink> SinkOutlet<S> {
                     target: "its writer".into(),
                     source,
                 })?;
+            open.lanes = Mutex::new((0..workers).map(|_| Lane { queue: Arc::clone(&queue) }).collect());
             open.queue = Some(queue);
             open.thread = Mutex::new(Some(thread));
         }
         Ok(Arc::new(open))
+    }
+
+    fn lanes(&self) -> MutexGuard<'_, Vec<Lane<S::Item>>> {
+        self.lanes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -220,7 +228,7 @@ impl<S: Sink> Outlet for SinkOutlet<S> {
     ) -> Flush {
         let (flush, stream) = output(builder, outboxes.of::<S::Item>(self.outlet));
         match &self.queue {
-            Some(queue) => into_queue(stream, queue, shared),
+            Some(_) => into_queue(stream, self.lanes().pop(), shared),
             None => match self.sink.open() {
                 Ok(writer) => in_line(stream, Delivery::new(writer, Arc::clone(shared)), &self.tally),
                 Err(error) => shared.fail(PipelineError::Sink(error)),
@@ -230,6 +238,7 @@ impl<S: Sink> Outlet for SinkOutlet<S> {
     }
 
     fn finish(&self) -> Option<SinkReport> {
+        self.lanes().clear();
         if let Some(thread) = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take() {
             // The thread catches its own panics: joining it cannot fail.
             let _ = thread.join();
@@ -274,14 +283,14 @@ fn in_line<W: SinkWriter>(
 }
 
 /// Puts a stream's items into a sink's queue.
-fn into_queue<T: Item>(stream: Stream<'_, Tick, Vec<T>>, queue: &Arc<SinkQueue<T>>, shared: &Arc<Shared>) {
+fn into_queue<T: Item>(stream: Stream<'_, Tick, Vec<T>>, mut lane: Option<Lane<T>>, shared: &Arc<Shared>) {
     let mut builder = OperatorBuilder::new("deliver".to_owned(), stream.scope());
     let scope = stream.scope();
     let pending = Arc::new(AtomicBool::new(false));
     let activator = scope.worker().sync_activator_for(builder.operator_info().address.to_vec());
     let wake = waker(activator, Arc::clone(&pending));
     let mut input = builder.new_input(stream, Local);
-    let (shared, mut lane) = (Arc::clone(shared), Some(Lane { queue: Arc::clone(queue) }));
+    let shared = Arc::clone(shared);
     let mut backlog = VecDeque::new();
     let mut held = 0;
     builder.build_reschedule(move |_| {

@@ -57,16 +57,25 @@ pub(super) fn spawn(
 ) -> Result<Running, PipelineError> {
     let count = workers.0.get();
     let shared = Arc::new(Shared::new(clock));
-    let mut outlets = Vec::new();
+    let mut outlets: Vec<Arc<dyn Outlet>> = Vec::new();
     for (index, open) in pipeline.outlets.iter().enumerate() {
-        outlets.push(open(index, count, &shared)?);
+        match open(index, count, &shared) {
+            Ok(outlet) => outlets.push(outlet),
+            Err(error) => {
+                outlets.iter().for_each(|outlet| drop(outlet.finish()));
+                return Err(error.into());
+            }
+        }
     }
     let (graph, sources) = (pipeline.graph, pipeline.sources);
     let (of_worker, outlets_of_worker) = (Arc::clone(&shared), outlets.clone());
     let guards = initialize(Config::Process(count), move |allocator| {
         run_worker(allocator, &graph, &sources, &outlets_of_worker, &of_worker)
     })
-    .map_err(|reason| PipelineError::Spawn { workers: count, reason })?;
+    .map_err(|reason| {
+        outlets.iter().for_each(|outlet| drop(outlet.finish()));
+        PipelineError::Spawn { workers: count, reason }
+    })?;
     Ok(Running { shared, guards: Some(guards), outlets })
 }
 

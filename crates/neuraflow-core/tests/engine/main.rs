@@ -5,4 +5,5 @@
 mod failures;
 mod flow;
 mod graphs;
+mod hostile;
 mod parts;
