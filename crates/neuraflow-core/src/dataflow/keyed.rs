@@ -72,11 +72,11 @@ pub(super) fn keyed(
 /// A stream as its worker knows it.
 enum Slot {
     Running(Box<StreamState>),
-    /// Its samples are counted as rejected.
+    /// Its samples are counted as rejected, or as dropped where the source had given them up already.
     Refused {
         header: Arc<StreamHeader>,
         reason: String,
-        rejected: u64,
+        accounting: Accounting,
     },
 }
 
@@ -156,8 +156,16 @@ impl Streams {
                     self.shared.fail(error);
                 }
             }
-            Some(Slot::Refused { header, rejected, .. }) => {
-                *rejected += values.len().div_ceil(header.channels.len().max(1)) as u64;
+            Some(Slot::Refused { header, accounting, .. }) => {
+                let rejected = values.len().div_ceil(header.channels.len().max(1)) as u64;
+                let room = (1 << 62) - accounting.samples_in.min(1 << 62);
+                let dropped = match body {
+                    EntryBody::Dropped { samples, .. } => samples.min(room),
+                    _ => 0,
+                };
+                accounting.rejected += rejected;
+                accounting.dropped += dropped;
+                accounting.samples_in += rejected + dropped;
             }
             None => self.shared.count_orphans(values.len() as u64),
         }
@@ -246,15 +254,15 @@ impl Streams {
 
 fn refuse(header: Arc<StreamHeader>, reason: String) -> Slot {
     tracing::warn!(stream = %header.name, %reason, "stream refused");
-    Slot::Refused { header, reason, rejected: 0 }
+    Slot::Refused { header, reason, accounting: Accounting::default() }
 }
 
 fn report_of(slot: &Slot) -> StreamReport {
     match slot {
         Slot::Running(state) => state.report(),
-        Slot::Refused { header, reason, rejected } => StreamReport {
+        Slot::Refused { header, reason, accounting } => StreamReport {
             header: Arc::clone(header),
-            accounting: Accounting { samples_in: *rejected, rejected: *rejected, ..Accounting::default() },
+            accounting: *accounting,
             windows: WindowCounts::default(),
             markers: 0,
             refused_inputs: 0,

@@ -6,4 +6,5 @@ mod failures;
 mod flow;
 mod graphs;
 mod hostile;
+mod lying;
 mod parts;
