@@ -12,7 +12,7 @@ use neuraflow_core::source::{Polled, Source, SourceContext, SourceError, SourceR
 use super::parts::{Keep, Script, header};
 
 /// Runs something that must come back; that it hangs is a failure instead of a test that never ends.
-fn in_time<T: Send + 'static>(what: &str, run: impl FnOnce() -> T + Send + 'static) -> T {
+pub(super) fn in_time<T: Send + 'static>(what: &str, run: impl FnOnce() -> T + Send + 'static) -> T {
     let (done, waiting) = mpsc::channel();
     std::thread::spawn(move || done.send(run()));
     waiting.recv_timeout(Duration::from_secs(20)).unwrap_or_else(|error| panic!("{what}: {error}"))

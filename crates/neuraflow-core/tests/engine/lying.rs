@@ -5,10 +5,12 @@ use std::collections::BTreeMap;
 use neuraflow_core::dataflow::{Pipeline, Report, Tumbling, Workers};
 use neuraflow_core::model::{
     Features, Marker, Packet, PacketBody, SamplingRate, SequenceBits, StreamHeader, StreamKey, Timestamp,
+    Window,
 };
 use proptest::prelude::*;
 
-use super::parts::{Keep, Script, Sum, header};
+use super::hostile::in_time;
+use super::parts::{Keep, Script, Sum, header, packets};
 
 fn run(packets: Vec<Packet>, workers: usize) -> Report {
     let (sink, _) = Keep::<Features>::new();
@@ -82,4 +84,18 @@ proptest! {
         prop_assert!(report.balances(), "{report:?}");
         prop_assert_eq!((report.accounting().samples_in, report.orphan_values), (samples, orphans), "{:?}", report);
     }
+}
+
+#[test]
+fn a_sample_in_31_years_is_refused_instead_of_making_windows_for_31_years() {
+    let mut slow = header("slow", 1, 1);
+    slow.rate = SamplingRate::ratio(1, 1_000_000_000).unwrap();
+    // Announced, it fails the build; unannounced, the stream is refused and its samples are counted.
+    let (sink, _) = Keep::<Window>::new();
+    let announced = Script::of(&[slow.clone()], 2, 1);
+    let error = Pipeline::from(announced).window(Tumbling::millis(50)).sink(sink).build().err().unwrap();
+    assert!(error.to_string().contains("at most 4096 windows"), "{error}");
+    let report = in_time("a slow stream", move || run(packets(&slow, 2, 1), 1));
+    assert_eq!((report.accounting().rejected, report.windows().total()), (2, 0));
+    assert!(report.streams[0].refused.is_some());
 }
