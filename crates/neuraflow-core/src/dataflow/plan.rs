@@ -171,7 +171,8 @@ impl Plan<Chunk> for WindowPlan {
         site: &mut Site<'_>,
     ) -> Result<Box<dyn Node<Chunk>>, BuildError> {
         let header = Arc::clone(site.header);
-        let grid = WindowGrid::new(header.t0, spec.rate, site.origin, self.hop).map_err(|source| {
+        let grid = WindowGrid::new(header.t0, spec.rate, site.origin, self.hop);
+        let grid = grid.and_then(|grid| grid.dense_enough().map(|()| grid)).map_err(|source| {
             BuildError::Window { stage: Arc::clone(&self.stage), stream: header.name.clone(), source }
         })?;
         let warm_up = spec.rate.samples_in(ahead.warm_up);
