@@ -10,7 +10,7 @@ use neuraflow_core::model::{
     Channel, Chunk, FeatureSpec, Features, Marker, SamplingRate, StreamHeader, StreamKey, Timestamp, Window,
     WindowInfo, WindowStatus,
 };
-use neuraflow_core::sink::{Overflow, Placement, Sink, SinkError, SinkWriter};
+use neuraflow_core::sink::{Overflow, Placement, Sink, SinkContext, SinkError, SinkWriter};
 use neuraflow_sinks::local::{Csv, Npy};
 
 /// A directory that is gone when the test is.
@@ -86,7 +86,7 @@ fn csv_has_a_file_for_each_stream_with_one_row_for_each_window() {
     let temp = Temp::new("csv");
     let sink = Csv::<Features>::create(temp.file("new/results")).unwrap();
     assert!(matches!(sink.placement(), Placement::Thread { overflow: Overflow::Block, .. }));
-    let mut writer = sink.open().unwrap();
+    let mut writer = sink.open(&SinkContext::default()).unwrap();
     writer.write(&mut vec![features("a/b", -1), features("c", 7), features("a/b", 0)]).unwrap();
     let temp = Temp(temp.file("new/results"));
     let names = temp.names();
@@ -111,7 +111,7 @@ fn csv_of_windows_has_a_row_for_each_sample() {
     let marker = Some(Arc::new(Marker::new(Timestamp::EPOCH, "left, hand")));
     let window = Window { info: WindowInfo { marker, ..info("a", 2) }, samples };
     let path = temp.file("one.csv");
-    let mut writer = Csv::<Window>::create(&path).unwrap().open().unwrap();
+    let mut writer = Csv::<Window>::create(&path).unwrap().open(&SinkContext::default()).unwrap();
     writer.write(&mut vec![window]).unwrap();
     let text = fs::read_to_string(&path).unwrap();
     let rows: Vec<_> = text.split("\r\n").collect();
@@ -144,7 +144,7 @@ fn read_npy(path: &Path) -> ((usize, usize), Vec<f64>) {
 fn npy_is_a_matrix_that_grows_with_its_names_beside_it() {
     let temp = Temp::new("npy");
     let path = temp.file("run.npy");
-    let mut writer = Npy::create(&path).unwrap().open().unwrap();
+    let mut writer = Npy::create(&path).unwrap().open(&SinkContext::default()).unwrap();
     writer.write(&mut vec![features("a", 0)]).unwrap();
     assert_eq!(read_npy(&path).0, (1, 4));
     for index in 1..200 {
@@ -171,15 +171,28 @@ fn what_does_not_fit_is_refused_and_the_rest_is_written() {
         Arc::new(FeatureSpec { unit: "z".into(), columns: ["gamma".into()].into(), ..(*spec()).clone() });
     let items = vec![features("a", 0), other, features("b", 1), features("a", 2)];
     let csv = temp.file("one.csv");
-    let error = Csv::create(&csv).unwrap().open().unwrap().write(&mut items.clone()).unwrap_err();
+    let error = Csv::create(&csv)
+        .unwrap()
+        .open(&SinkContext::default())
+        .unwrap()
+        .write(&mut items.clone())
+        .unwrap_err();
     assert!(error.to_string().contains("columns: expected window_start_s"), "{error}");
     assert_eq!(fs::read_to_string(&csv).unwrap().lines().count(), 3);
     let npy = temp.file("one.npy");
-    let error = Npy::create(&npy).unwrap().open().unwrap().write(&mut items.clone()).unwrap_err();
+    let error = Npy::create(&npy)
+        .unwrap()
+        .open(&SinkContext::default())
+        .unwrap()
+        .write(&mut items.clone())
+        .unwrap_err();
     assert!(matches!(error, SinkError::Layout { what: "features", .. }), "{error}");
     assert_eq!(read_npy(&npy).0, (2, 4));
-    let error =
-        Npy::create(&npy).unwrap().open().unwrap().write(&mut vec![features("a", 0), features("b", 0)]);
+    let error = Npy::create(&npy)
+        .unwrap()
+        .open(&SinkContext::default())
+        .unwrap()
+        .write(&mut vec![features("a", 0), features("b", 0)]);
     let error = error.unwrap_err().to_string();
     assert!(error.contains("name a directory"), "{error}");
 }
@@ -191,7 +204,12 @@ fn a_place_that_cannot_be_written_is_named() {
     let error = Csv::<Features>::create(temp.file("file/below")).unwrap_err().to_string();
     assert!(error.contains("cannot create directory") && error.contains("file/below"), "{error}");
     let path = temp.file("missing/run.npy");
-    let error = Npy::create(&path).unwrap().open().unwrap().write(&mut vec![features("a", 0)]).unwrap_err();
+    let error = Npy::create(&path)
+        .unwrap()
+        .open(&SinkContext::default())
+        .unwrap()
+        .write(&mut vec![features("a", 0)])
+        .unwrap_err();
     assert!(matches!(&error, SinkError::Io { action: "create", target, .. } if target.contains("missing")));
 }
 
@@ -201,7 +219,12 @@ fn a_full_device_is_an_io_error() {
     let temp = Temp::new("dev-full");
     let path = temp.file("full.csv");
     std::os::unix::fs::symlink("/dev/full", &path).unwrap();
-    let error = Csv::create(&path).unwrap().open().unwrap().write(&mut vec![features("a", 0)]).unwrap_err();
+    let error = Csv::create(&path)
+        .unwrap()
+        .open(&SinkContext::default())
+        .unwrap()
+        .write(&mut vec![features("a", 0)])
+        .unwrap_err();
     assert!(matches!(&error, SinkError::Io { action: "write", target, .. } if target.ends_with("full.csv")));
 }
 
@@ -211,8 +234,10 @@ fn a_full_device_is_an_io_error() {
 fn a_full_disk_leaves_whole_rows() {
     const CHILD: &str = "NEURAFLOW_TEST_FULL_DISK";
     if let Some(dir) = std::env::var_os(CHILD) {
-        let mut csv = Csv::create(Path::new(&dir).join("run.csv")).unwrap().open().unwrap();
-        let mut npy = Npy::create(Path::new(&dir).join("run.npy")).unwrap().open().unwrap();
+        let mut csv =
+            Csv::create(Path::new(&dir).join("run.csv")).unwrap().open(&SinkContext::default()).unwrap();
+        let mut npy =
+            Npy::create(Path::new(&dir).join("run.npy")).unwrap().open(&SinkContext::default()).unwrap();
         let until_full = |writer: &mut dyn SinkWriter<Item = Features>| {
             (0..1_000_000)
                 .find_map(|n| writer.write(&mut vec![features("a", 2 * n), features("a", 2 * n + 1)]).err())

@@ -5,6 +5,7 @@
 
 mod chain;
 mod deliver;
+mod delivery;
 mod error;
 mod graph;
 mod ingress;
@@ -20,9 +21,11 @@ mod runtime;
 mod shared;
 mod slab;
 mod stream;
+mod watch;
 
 pub use error::{BuildError, PipelineError};
 pub use items::{LateSamples, StreamMarker};
 pub use pipeline::{Branch, Complete, Flow, Pipeline, Tumbling};
 pub use report::{LatencyHistogram, PathLatency, Report, SinkReport, StreamReport, WindowCounts};
 pub use runtime::{Progress, Running, Stopper, Workers};
+pub use watch::{LatencySplit, Status, StreamStatus, Watch};

@@ -4,7 +4,7 @@
 //! on the workers it makes the chains that run.
 
 use std::any::Any;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -55,12 +55,15 @@ impl Site<'_> {
 
 /// A worker's outboxes: one for each outlet of the graph, filled by its chains and emptied after each activation.
 #[derive(Default)]
-pub(super) struct Outboxes(RefCell<Vec<Option<Rc<dyn Any>>>>);
+pub(super) struct Outboxes {
+    boxes: RefCell<Vec<Option<Rc<dyn Any>>>>,
+    flushed: Rc<Cell<u64>>,
+}
 
 impl Outboxes {
     /// The outbox of an outlet. An outlet has one item type, so the types agree.
     pub(super) fn of<T: 'static>(&self, outlet: usize) -> Rc<RefCell<Vec<T>>> {
-        let mut boxes = self.0.borrow_mut();
+        let mut boxes = self.boxes.borrow_mut();
         if boxes.len() <= outlet {
             boxes.resize(outlet + 1, None);
         }
@@ -70,6 +73,11 @@ impl Outboxes {
             boxes[outlet] = Some(Rc::clone(&fresh) as Rc<dyn Any>);
             fresh
         })
+    }
+
+    /// When they were last emptied, in nanoseconds of the pipeline's clock.
+    pub(super) fn flushed(&self) -> Rc<Cell<u64>> {
+        Rc::clone(&self.flushed)
     }
 }
 

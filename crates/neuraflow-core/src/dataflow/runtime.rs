@@ -20,6 +20,7 @@ use super::keyed::keyed;
 use super::pipeline::Pipeline;
 use super::report::{Report, StreamReport};
 use super::shared::Shared;
+use super::watch::Watch;
 use crate::resilience::Clock;
 use crate::source::Source;
 
@@ -122,6 +123,11 @@ impl Running {
         self.guards.as_ref().is_none_or(|guards| guards.guards().iter().all(|guard| guard.is_finished()))
     }
 
+    /// Looks on from another thread, for dashboards and metrics.
+    pub fn watch(&self) -> Watch {
+        Watch::new(&self.shared, &self.outlets)
+    }
+
     /// Asks for a stop: sources are read no further, everything under way is drained, the last windows are flushed.
     pub fn stop(&self) {
         self.shared.request_stop();
@@ -136,10 +142,12 @@ impl Running {
     pub fn join(mut self) -> Result<Report, PipelineError> {
         let mut streams: Vec<StreamReport> = self.wait().into_iter().flatten().collect();
         streams.sort_by_key(|stream| stream.header.key);
-        let sinks = self.outlets.iter().filter_map(|outlet| outlet.finish()).collect();
+        self.outlets.iter().for_each(|outlet| outlet.finish());
+        let sinks = self.outlets.iter().filter_map(|outlet| outlet.report()).collect();
+        let (wait, compute) = self.shared.latency();
         match self.shared.take_failure() {
             Some(error) => Err(error),
-            None => Ok(Report { streams, sinks, orphan_values: self.shared.orphans() }),
+            None => Ok(Report { streams, sinks, wait, compute, orphan_values: self.shared.orphans() }),
         }
     }
 
@@ -155,7 +163,7 @@ impl Drop for Running {
         if self.guards.is_some() {
             self.stop();
             self.wait();
-            self.outlets.iter().for_each(|outlet| drop(outlet.finish()));
+            self.outlets.iter().for_each(|outlet| outlet.finish());
         }
     }
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use neuraflow_core::dataflow::{Pipeline, PipelineError, Tumbling, Workers};
 use neuraflow_core::ingest::Ingest;
 use neuraflow_core::model::{Features, StreamHeader, Window};
-use neuraflow_core::sink::{Overflow, Placement, Sink, SinkError, SinkWriter};
+use neuraflow_core::sink::{Overflow, Placement, Sink, SinkContext, SinkError, SinkWriter};
 use neuraflow_core::source::{Polled, Source, SourceContext, SourceError, SourceReader};
 
 use super::parts::{Keep, Script, Sum, header};
@@ -136,7 +136,7 @@ impl Sink for FullDisk {
         self.placement
     }
 
-    fn open(&self) -> Result<Self, SinkError> {
+    fn open(&self, _: &SinkContext) -> Result<Self, SinkError> {
         Ok(Self { placement: self.placement, writes: Arc::clone(&self.writes) })
     }
 }

@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 use std::path::Path;
 
 use neuraflow_core::model::StreamKey;
-use neuraflow_core::sink::{Overflow, Placement, Sink, SinkError, SinkWriter};
+use neuraflow_core::sink::{Overflow, Placement, Sink, SinkContext, SinkError, SinkWriter};
 
 use super::csv_item::{CsvItem, Row};
 use super::file::{Records, Target};
@@ -56,7 +56,7 @@ impl<T: CsvItem> Sink for Csv<T> {
         Placement::Thread { capacity: QUEUE, overflow: Overflow::Block }
     }
 
-    fn open(&self) -> Result<CsvWriter<T>, SinkError> {
+    fn open(&self, _: &SinkContext) -> Result<CsvWriter<T>, SinkError> {
         Ok(CsvWriter { target: self.target.clone(), files: BTreeMap::new(), item: PhantomData })
     }
 }

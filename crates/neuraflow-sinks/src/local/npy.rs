@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use neuraflow_core::model::{FeatureSpec, Features, StreamKey, WindowInfo};
-use neuraflow_core::sink::{Overflow, Placement, Sink, SinkError, SinkWriter};
+use neuraflow_core::sink::{Overflow, Placement, Sink, SinkContext, SinkError, SinkWriter};
 
 use super::csv::QUEUE;
 use super::csv_item::{Row, info_header, info_row};
@@ -55,7 +55,7 @@ impl Sink for Npy {
         Placement::Thread { capacity: QUEUE, overflow: Overflow::Block }
     }
 
-    fn open(&self) -> Result<NpyWriter, SinkError> {
+    fn open(&self, _: &SinkContext) -> Result<NpyWriter, SinkError> {
         Ok(NpyWriter { target: self.target.clone(), files: BTreeMap::new() })
     }
 }
