@@ -1,8 +1,10 @@
-//! Sinks of NeuraFlow: callbacks, channels, files.
+//! Sinks of NeuraFlow: callbacks, channels, files, and the report of a run (feature `report`).
 
 mod callback;
 mod channel;
 pub mod local;
+#[cfg(feature = "report")]
+pub mod report;
 
 pub use callback::{Callback, CallbackWriter};
 pub use channel::{ChannelSink, ChannelWriter, Receiver, bounded};
