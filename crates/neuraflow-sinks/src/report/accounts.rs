@@ -2,7 +2,6 @@
 
 use neuraflow_core::dataflow::{Report, StreamReport};
 
-use super::axis::date;
 use super::html::{Html, grouped};
 use super::settings::Repeat;
 
@@ -38,7 +37,6 @@ pub(super) fn section(html: &mut Html, report: &Report) {
         "Stream",
         "Channels",
         "Rate",
-        "Begins",
         "Came in",
         "Windowed",
         "Late",
@@ -82,7 +80,6 @@ fn row(html: &mut Html, stream: &StreamReport) {
     html.count(header.channels.len() as u64);
     html.raw("</td>");
     html.leaf("td", &[("class", "words")], &header.rate.to_string());
-    html.leaf("td", &[("class", "words")], &date(header.t0.as_nanos()));
     for count in [
         sum.samples_in,
         sum.windowed,

@@ -45,7 +45,7 @@ impl Log {
         let (first, last) = (libm::floor(self.low) as i32, libm::ceil(self.high) as i32);
         let steps: &[f64] = match self.high - self.low {
             ..1.1 => &[1.0, 2.0, 5.0],
-            ..2.2 => &[1.0, 3.0],
+            ..2.6 => &[1.0, 3.0],
             _ => &[1.0],
         };
         let decades = (first..=last).flat_map(|decade| steps.iter().map(move |step| (decade, *step)));
@@ -69,7 +69,7 @@ fn power_of_ten(step: f64, decade: i32) -> String {
     }
 }
 
-/// Ticks at round numbers of `unit` from 0 to `high`.
+/// Ticks at round numbers from 0 to `high`, about `most` of them.
 pub(super) fn linear_ticks(high: f64, most: usize) -> Vec<Tick> {
     if !(high.is_finite() && high > 0.0) {
         return Vec::new();
@@ -152,10 +152,7 @@ mod tests {
             time_ticks(1e9).len() <= 7 && time_ticks(0.0).is_empty() && linear_ticks(f64::NAN, 5).is_empty()
         );
         let axis = Log::of([0.5, 50.0]).unwrap();
-        assert_eq!(
-            labels(&axis.ticks()),
-            ["0.5", "1", "3", "10", "30"].iter().skip(1).copied().collect::<Vec<_>>()
-        );
+        assert_eq!(labels(&axis.ticks()), ["1", "3", "10", "30"]);
         assert!(axis.place(0.5) > 0.0 && axis.place(50.0) < 1.0 && axis.place(0.0) == 0.0);
     }
 

@@ -10,7 +10,8 @@ use super::stream::Stage;
 const SHOWN: usize = 3;
 /// Classes of their lines, and of the mean over the channels.
 const LINES: [&str; SHOWN] = ["line a", "line b", "line c"];
-/// Parts of the small curves in the table.
+/// Points of the curves, and of the small ones in the table, at most.
+const POINTS: usize = 200;
 const PARTS: usize = 100;
 
 pub(super) fn figures(html: &mut Html, stage: &Stage<'_>, power: &Series) {
@@ -21,7 +22,7 @@ pub(super) fn figures(html: &mut Html, stage: &Stage<'_>, power: &Series) {
         power.spec.unit,
         grouped(settled),
         grouped(power.warm_up),
-        slot(power)
+        part(power, POINTS)
     );
     html.leaf("p", &[("class", "note")], &note);
     html.open("div", &[("class", "multiples")]);
@@ -32,25 +33,32 @@ pub(super) fn figures(html: &mut Html, stage: &Stage<'_>, power: &Series) {
     table(html, power);
 }
 
-/// How long the slots of a timeline are.
-pub(super) fn slot(series: &Series) -> String {
-    match series.timeline.slot_seconds() {
-        seconds if seconds < 1.0 => format!("{} ms", digits(seconds * 1e3)),
-        seconds => format!("{} s", digits(seconds)),
+/// How long the parts are when a timeline is shown in at most `most`.
+pub(super) fn part(series: &Series, most: usize) -> String {
+    match series.timeline.slot_seconds() * series.timeline.together(most) as f64 {
+        seconds if seconds < 1.0 => format!("{} ms", plain(seconds * 1e3)),
+        seconds => format!("{} s", plain(seconds)),
     }
+}
+
+/// A length without needless zeros.
+fn plain(number: f64) -> String {
+    let text = format!("{number:.2}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
 fn figure(html: &mut Html, stage: &Stage<'_>, power: &Series, band: usize) {
     let (rows, columns) = (power.spec.rows.len(), power.spec.columns.len());
     let name = &power.spec.columns[band];
-    let at = |slot: usize, row: usize| power.timeline.mean(slot, row * columns + band);
-    let spreads: Vec<Spread> =
-        (0..power.timeline.len()).map(|slot| Spread::of((0..rows).map(|row| at(slot, row)))).collect();
+    let curves: Vec<Vec<f64>> =
+        (0..rows).map(|row| power.timeline.means(row * columns + band, POINTS)).collect();
+    let together = power.timeline.together(POINTS);
+    let points = power.timeline.len().div_ceil(together);
+    let spreads: Vec<Spread> = (0..points).map(|n| Spread::of(curves.iter().map(|curve| curve[n]))).collect();
     let totals: Vec<f64> = (0..rows).map(|row| power.total(row, band)).collect();
     let several = rows > 1;
     let shown = if several { greatest(&totals, SHOWN) } else { Vec::new() };
-    let curves = shown.iter().flat_map(|row| (0..spreads.len()).map(move |slot| (slot, *row)));
-    let values = curves.map(|(slot, row)| at(slot, row));
+    let values = shown.iter().flat_map(|row| curves[*row].iter().copied());
     let axis = Log::of(values.chain(spreads.iter().flat_map(|s| [s.mean, s.low, s.high])));
     let mean = Spread::of(totals.iter().copied()).mean;
 
@@ -64,8 +72,9 @@ fn figure(html: &mut Html, stage: &Stage<'_>, power: &Series, band: usize) {
         html.close("figure");
         return;
     };
-    let place = |slot: usize, value: f64| {
-        (stage.place(power, slot as f64), if value.is_nan() { value } else { axis.place(value) })
+    let place = |point: usize, value: f64| {
+        let middle = (point * together) as f64 + (together - 1) as f64 / 2.0;
+        (stage.place(power, middle), if value.is_nan() { value } else { axis.place(value) })
     };
     let label = format!("{name} power over time, mean over channels {} {}", digits(mean), power.spec.unit);
     Frame { label: &label, class: "frame tall", pixels: None, x: &stage.ticks, y: &axis.ticks() }.draw(
@@ -74,14 +83,14 @@ fn figure(html: &mut Html, stage: &Stage<'_>, power: &Series, band: usize) {
             stage.markers(html);
             if rows > 3 {
                 let middle = spreads.iter().enumerate();
-                let middle = middle
-                    .map(|(slot, s)| (place(slot, s.mean).0, place(slot, s.low).1, place(slot, s.high).1));
+                let middle = middle.map(|(n, s)| (place(n, s.mean).0, place(n, s.low).1, place(n, s.high).1));
                 path(html, "area", &area(&middle.collect::<Vec<_>>()));
             }
             for (row, class) in shown.iter().zip(LINES) {
-                path(html, class, &line((0..spreads.len()).map(|slot| place(slot, at(slot, *row)))));
+                let curve = curves[*row].iter().enumerate();
+                path(html, class, &line(curve.map(|(n, value)| place(n, *value))));
             }
-            path(html, "line mean", &line(spreads.iter().enumerate().map(|(slot, s)| place(slot, s.mean))));
+            path(html, "line mean", &line(spreads.iter().enumerate().map(|(n, s)| place(n, s.mean))));
         },
     );
     html.open("p", &[("class", "legend")]);

@@ -23,7 +23,7 @@ pub(super) fn section(html: &mut Html, report: &Report) {
     sinks.for_each(|sink| histogram(html, &sink.name, &sink.latency));
     html.close("div");
     html.open("div", &[("class", "scroll"), ("tabindex", "0")]);
-    html.raw("<table class=\"latency\"><caption>Microseconds</caption><thead><tr><th scope=\"col\">Of</th>");
+    html.raw("<table class=\"latency\"><caption>Milliseconds</caption><thead><tr><th scope=\"col\">Of</th>");
     SHARES.iter().for_each(|(_, name)| html.leaf("th", &[("scope", "col")], name));
     for name in ["max", "recorded", "written", "dropped", "skipped"] {
         html.leaf("th", &[("scope", "col")], name);
@@ -42,11 +42,11 @@ pub(super) fn section(html: &mut Html, report: &Report) {
 fn row(html: &mut Html, name: &str, latency: &LatencyHistogram, counts: Option<[u64; 3]>) {
     html.raw("<tr>");
     html.leaf("th", &[("scope", "row")], name);
-    let micros = |nanos: Option<u64>| nanos.map_or(f64::NAN, |nanos| nanos as f64 / 1e3);
+    let millis = |nanos: Option<u64>| nanos.map_or(f64::NAN, |nanos| nanos as f64 / 1e6);
     let quantiles = SHARES.iter().map(|(share, _)| latency.quantile(*share)).chain([latency.max()]);
     for nanos in quantiles {
         html.raw("<td>");
-        html.number(micros(nanos));
+        html.number(millis(nanos));
         html.raw("</td>");
     }
     html.raw("<td>");
@@ -94,6 +94,16 @@ fn bars(latency: &LatencyHistogram) -> Vec<(f64, f64, u64)> {
     bars
 }
 
+/// A time in the unit in which it reads best.
+fn time(nanos: f64, number: impl Fn(f64) -> String) -> String {
+    match nanos {
+        1e9.. => format!("{} s", number(nanos / 1e9)),
+        1e6.. => format!("{} ms", number(nanos / 1e6)),
+        1e3.. => format!("{} µs", number(nanos / 1e3)),
+        _ => format!("{} ns", number(nanos)),
+    }
+}
+
 fn histogram(html: &mut Html, name: &str, latency: &LatencyHistogram) {
     let bars = bars(latency);
     let (Some(first), Some(last)) = (bars.first(), bars.last()) else { return };
@@ -103,25 +113,20 @@ fn histogram(html: &mut Html, name: &str, latency: &LatencyHistogram) {
     let highest = bars.iter().map(|bar| bar.2).max().unwrap_or(1).max(1) as f64;
     let share = |count: f64| 100.0 * count / latency.count() as f64;
     let top = share(highest);
-    let y = [0.0, 0.5, 1.0].map(|at| Tick { at, label: format!("{} %", digits(at * top)) });
-    let unit = |nanos: f64| match nanos {
-        1e9.. => format!("{} s", nanos / 1e9),
-        1e6.. => format!("{} ms", nanos / 1e6),
-        1e3.. => format!("{} µs", nanos / 1e3),
-        _ => format!("{nanos} ns"),
-    };
+    let y =
+        [0.0, 0.5, 1.0].map(|at| Tick { at, label: format!("{:.*} %", usize::from(top < 10.0), at * top) });
     let steps: &[f64] = if ratio < 2.0 { &[1.0, 2.0, 5.0] } else { &[1.0] };
     let candidates =
         (0..19).flat_map(|decade| steps.iter().map(move |step| step * libm::pow(10.0, f64::from(decade))));
     let x: Vec<Tick> = (candidates.filter(|nanos| (from..=to).contains(nanos)))
-        .map(|nanos| Tick { at: place(nanos), label: unit(nanos) })
+        .map(|nanos| Tick { at: place(nanos), label: time(nanos, |n| n.to_string()) })
         .collect();
-    let micros = |nanos: Option<u64>| digits(nanos.unwrap_or(0) as f64 / 1e3);
-    let (p50, p99) = (micros(latency.quantile(0.5)), micros(latency.quantile(0.99)));
+    let shown = |nanos: Option<u64>| time(nanos.unwrap_or(0) as f64, digits);
+    let (p50, p99) = (shown(latency.quantile(0.5)), shown(latency.quantile(0.99)));
     let label = format!(
-        "Histogram of {} latencies of {name}: half within {p50} µs, 99 % within {p99} µs, longest {} µs",
+        "Histogram of {} latencies of {name}: half within {p50}, 99 % within {p99}, longest {}",
         grouped(latency.count()),
-        micros(latency.max())
+        shown(latency.max())
     );
     html.open("figure", &[]);
     html.open("figcaption", &[]);
@@ -137,13 +142,13 @@ fn histogram(html: &mut Html, name: &str, latency: &LatencyHistogram) {
             shape += &format!("M{x:.1} 100v-{height:.2}h{width:.1}V100z");
         }
         path(html, "bar", &shape);
-        for (share, class) in [(0.5, "marker"), (0.99, "marker strong")] {
+        for (share, class) in [(0.5, "quantile"), (0.99, "quantile dashed")] {
             if let Some(nanos) = latency.quantile(share) {
                 path(html, class, &format!("M{:.1} 0V100", place(nanos as f64).clamp(0.0, 1.0) * WIDTH));
             }
         }
     });
-    let text = format!("Lines: p50 {p50} µs, p99 {p99} µs");
+    let text = format!("Lines: p50 {p50}, p99 {p99}");
     html.leaf("p", &[("class", "legend")], &text);
     html.close("figure");
 }

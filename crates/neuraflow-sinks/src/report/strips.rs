@@ -1,7 +1,7 @@
 //! What is seen best as a strip over time: quality and artifacts of every channel, and the windows themselves.
 
 use super::axis::Tick;
-use super::bands::slot;
+use super::bands::part;
 use super::gather::Series;
 use super::html::{Html, digits, grouped};
 use super::plot::{Frame, HEIGHT, Spread, WIDTH, cells, greatest, key, path};
@@ -68,7 +68,7 @@ fn heat(html: &mut Html, stage: &Stage<'_>, series: &Series, shades: &[Shade], l
             // The strip covers its own part of the stage.
             let first = (stage.place(series, 0.0) - stage.place(series, -0.5)) * WIDTH;
             let left = stage.place(series, 0.0) * WIDTH - first;
-            let together = series.timeline.len().div_ceil(columns.max(1));
+            let together = series.timeline.together(COLUMNS);
             let width = 2.0 * first * (columns * together) as f64 / WIDTH;
             html.open("g", &[("transform", &format!("translate({left:.2} 0) scale({width:.5} 1)"))]);
             for (runs, shade) in runs.into_iter().zip(shades) {
@@ -93,7 +93,7 @@ pub(super) fn quality(html: &mut Html, stage: &Stage<'_>, quality: &Series) {
         format!("; lowest {} at {}", digits(totals[row]), quality.spec.rows[row])
     });
     let label = format!("Signal quality of {rows} channels over time: mean {}{worst}", digits(mean));
-    let note = format!("Score from 0 to 1, mean over {}. {label}.", slot(quality));
+    let note = format!("Score from 0 to 1, mean over {}. {label}.", part(quality, COLUMNS));
     html.leaf("p", &[("class", "note")], &note);
     heat(html, stage, quality, &QUALITY, &label);
     html.open("details", &[]);
@@ -114,7 +114,7 @@ pub(super) fn quality(html: &mut Html, stage: &Stage<'_>, quality: &Series) {
 
 pub(super) fn flags(html: &mut Html, stage: &Stage<'_>, flags: &Series) {
     html.leaf("h3", &[], "Artifacts over time");
-    let note = format!("Share of windows with any artifact, over {}, of each channel.", slot(flags));
+    let note = format!("Share of windows with any artifact, over {}, of each channel.", part(flags, COLUMNS));
     html.leaf("p", &[("class", "note")], &note);
     let rows = flags.spec.rows.len();
     heat(
@@ -165,23 +165,32 @@ pub(super) fn statuses(html: &mut Html, stage: &Stage<'_>, series: &Series) {
         html,
         |html| {
             let half = stage.place(series, 0.5) - stage.place(series, 0.0);
-            let mut shapes = [String::new(), String::new(), String::new()];
-            for (slot, counts) in slots.iter().enumerate().filter(|(_, counts)| counts.total() > 0) {
-                let x = (stage.place(series, slot as f64) - half) * WIDTH;
-                let mut bar = |shape: usize, count: u32, from_top: bool| {
-                    if count > 0 {
-                        let share = f64::from(count) / f64::from(counts.total());
-                        let (height, width) = (HEIGHT * share.max(0.25), (2.0 * half * WIDTH).max(1.5));
-                        let y = if from_top { 0.0 } else { HEIGHT - height };
-                        shapes[shape] += &format!("M{x:.1} {y:.1}h{width:.2}v{height:.1}h-{width:.2}z");
-                    }
-                };
-                bar(0, if counts.complete > 0 { counts.total() } else { 0 }, false);
-                bar(1, counts.gap, false);
-                bar(2, counts.partial, true);
+            let left = |slot: usize| (stage.place(series, slot as f64) - half) * WIDTH;
+            // One shape for each run, so that no seams show between its slots.
+            let mut ground = String::new();
+            let mut slot = 0;
+            while slot < slots.len() {
+                let there = slots[slot].total() > 0;
+                let run = slots[slot..].iter().take_while(|counts| (counts.total() > 0) == there).count();
+                if there {
+                    ground += &format!("M{:.1} 0H{:.1}V100H{:.1}z", left(slot), left(slot + run), left(slot));
+                }
+                slot += run;
             }
-            for (shape, class) in shapes.iter().zip(["cell good", "cell gap", "cell partial"]) {
-                path(html, class, shape);
+            let width = (2.0 * half * WIDTH).max(1.5) + 0.2;
+            let (mut below, mut above) = (String::new(), String::new());
+            for (slot, counts) in slots.iter().enumerate() {
+                let height =
+                    |count: u32| (HEIGHT * f64::from(count) / f64::from(counts.total())).max(HEIGHT / 4.0);
+                if counts.gap > 0 {
+                    below += &format!("M{:.1} 100v-{:.1}h{width:.2}V100z", left(slot), height(counts.gap));
+                }
+                if counts.partial > 0 {
+                    above += &format!("M{:.1} 0v{:.1}h{width:.2}V0z", left(slot), height(counts.partial));
+                }
+            }
+            for (shape, class) in [(ground, "cell good"), (below, "cell gap"), (above, "cell partial")] {
+                path(html, class, &shape);
             }
         },
     );

@@ -141,14 +141,14 @@ impl Timeline {
         &self.statuses
     }
 
-    /// The mean of a number in a slot.
-    pub(super) fn mean(&self, slot: usize, number: usize) -> f64 {
-        self.means.get(slot * self.width + number).map_or(f64::NAN, Mean::value)
+    /// How many slots each of at most `most` equally long parts has.
+    pub(super) fn together(&self, most: usize) -> usize {
+        self.len().div_ceil(most.max(1)).max(1)
     }
 
     /// The means of a number over time, in at most `most` equally long parts.
     pub(super) fn means(&self, number: usize, most: usize) -> Vec<f64> {
-        let together = self.len().div_ceil(most.max(1)).max(1);
+        let together = self.together(most);
         let parts = (0..self.len()).step_by(together);
         parts
             .map(|first| {
@@ -180,7 +180,8 @@ mod tests {
         assert_eq!(timeline.statuses.iter().map(Statuses::total).sum::<u32>(), windows.count() as u32);
         let filled = (0..timeline.len()).filter(|slot| timeline.statuses[*slot].total() > 0);
         assert!(filled.clone().count() > 400);
-        assert!(filled.into_iter().all(|slot| timeline.mean(slot, 17) == 17.0));
+        let means = timeline.means(17, SLOTS);
+        assert!(filled.into_iter().all(|slot| means[slot] == 17.0));
         assert_eq!(timeline.means(319, 100).len(), timeline.len().div_ceil(timeline.len().div_ceil(100)));
     }
 
@@ -191,7 +192,8 @@ mod tests {
             timeline.add(&info(index, WindowStatus::Gap), [index as f64]);
         }
         assert_eq!((timeline.len(), timeline.slot_seconds()), (500, 0.2));
-        assert_eq!((timeline.mean(0, 0), timeline.mean(499, 0)), (1.5, 1_997.5));
+        let means = timeline.means(0, SLOTS);
+        assert_eq!((means[0], means[499]), (1.5, 1_997.5));
         assert_eq!(timeline.statuses()[3], Statuses { gap: 4, ..Statuses::default() });
         assert_eq!(timeline.means(0, 1), [999.5]);
     }
@@ -203,8 +205,8 @@ mod tests {
             timeline.add(&info(index, WindowStatus::Partial), [value]);
         }
         assert!(timeline.len() <= SLOTS);
-        assert_eq!(timeline.mean(0, 0), 1.0);
-        assert!(timeline.mean(timeline.len() - 1, 0).is_nan());
+        let means = timeline.means(0, SLOTS);
+        assert!(means[0] == 1.0 && means[timeline.len() - 1].is_nan());
         assert_eq!(timeline.statuses().iter().map(|s| s.partial).sum::<u32>(), 3);
     }
 }
