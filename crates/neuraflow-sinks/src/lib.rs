@@ -6,10 +6,13 @@
 //! | [`bounded`] | a channel to a thread of yours | on the worker, or on its own thread where it waits for room |
 //! | [`local::Csv`] | a table for each stream | on its own thread |
 //! | [`local::Npy`] | a matrix for NumPy for each stream | on its own thread |
+//! | `report` (feature `report`) | one HTML page about the whole run | on the worker |
 
 mod callback;
 mod channel;
 pub mod local;
+#[cfg(feature = "report")]
+pub mod report;
 
 pub use callback::{Callback, CallbackWriter};
 pub use channel::{ChannelSink, ChannelWriter, Receiver, bounded};
