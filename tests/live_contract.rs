@@ -196,3 +196,24 @@ fn wrong_values_and_places_are_refused_in_one_line() {
         assert!(!stderr.contains("panicked"), "{arguments:?}: {stderr}");
     }
 }
+
+#[test]
+fn a_report_holds_the_numbers_and_how_to_repeat_them() {
+    let page = std::env::temp_dir().join(format!("neuraflow-live-report-{}.html", std::process::id()));
+    let path = page.to_str().unwrap();
+    let json = summary(&["--synthetic", "3@250", "--seed", "42", "--seconds", "6", "--report", path]);
+    let html = std::fs::read_to_string(&page).unwrap();
+    std::fs::remove_file(&page).unwrap();
+    assert_eq!(of(&json, "windows"), 120);
+    for expected in ["3@250", "42", "bandpass", "1-40", "delta=1-4,theta=4-8,alpha=8-13,beta=13-30", "<svg"] {
+        assert!(html.contains(expected), "{expected} is not in the report");
+    }
+    assert!(
+        !html.contains("http://") || html.contains("http://www.w3.org"),
+        "the page needs nothing from outside"
+    );
+    let refused = run(&["--seconds", "1", "--report", "/no/such/folder/report.html"]);
+    assert!(!refused.status.success());
+    let stderr = String::from_utf8_lossy(&refused.stderr);
+    assert!(stderr.contains("/no/such/folder"), "{stderr}");
+}

@@ -1,29 +1,31 @@
 //! The main job: a recording or a synthetic headset in, exact windows of features out, and a report that adds up.
 //!
-//! `options.rs` is the command line, `graph.rs` the pipeline, `results.rs` gathers what comes out, `summary.rs` writes it up.
+//! `options.rs` and `values.rs` are the command line, `graph.rs` the pipeline, `results.rs` gathers what comes out, `summary.rs` writes it up.
 
 mod graph;
 mod options;
 mod results;
 mod summary;
+mod values;
 
 use std::error::Error;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::Parser;
+use clap::{ArgMatches, CommandFactory, FromArgMatches};
 use indicatif::{ProgressBar, ProgressStyle};
 use neuraflow::prelude::*;
+use neuraflow::sinks::report::HtmlReport;
 
 use options::Options;
 
 fn main() -> ExitCode {
-    match live(&Options::parse()) {
+    let matches = Options::command().get_matches();
+    let options = Options::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    match live(&options, &matches) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => {
-            eprintln!(
-                "live: the accounting does not add up; this is a bug, please report it with the line above"
-            );
+            eprintln!("live: the accounting does not add up: a bug; please report it with the line above");
             ExitCode::FAILURE
         }
         Err(error) => {
@@ -33,8 +35,10 @@ fn main() -> ExitCode {
     }
 }
 
-fn live(options: &Options) -> Result<bool, Box<dyn Error>> {
-    let (pipeline, results) = graph::graph(options)?;
+fn live(options: &Options, matches: &ArgMatches) -> Result<bool, Box<dyn Error>> {
+    // Everything that may refuse is opened before anything runs.
+    let page = options.report.as_ref().map(HtmlReport::create).transpose()?;
+    let (pipeline, results) = graph::graph(options, page.as_ref())?;
     let contract =
         pipeline.latencies().iter().find(|path| &*path.sink == results::BAND_POWER).map(|path| path.latency);
 
@@ -55,7 +59,27 @@ fn live(options: &Options) -> Result<bool, Box<dyn Error>> {
         std::thread::sleep(Duration::from_millis(20));
     }
     bar.finish_and_clear();
-    let summary = results.summary(&running.join()?, contract.unwrap_or_default(), bar.elapsed());
+    let report = running.join()?;
+    let summary = results.summary(&report, contract.unwrap_or_default(), bar.elapsed());
+    if let Some(page) = page {
+        page.command_line(std::env::args());
+        page.settings(settings(matches));
+        if let Some(file) = &options.recording {
+            page.input_file(file)?;
+        }
+        page.write(&report)?;
+    }
     println!("{}", if options.json { summary.to_json() } else { summary.to_text() });
     Ok(summary.adds_up)
+}
+
+/// Every setting as it was given or is by default, so that the report can be repeated.
+fn settings(matches: &ArgMatches) -> Vec<(String, String)> {
+    let value = |id: &str| {
+        let values = matches.get_raw(id).into_iter().flatten();
+        values.map(|value| value.to_string_lossy().into_owned()).collect::<Vec<_>>().join(",")
+    };
+    let ids = Options::command();
+    let ids = ids.get_arguments().map(|argument| argument.get_id().as_str().to_owned());
+    ids.filter(|id| id != "help" && id != "version").map(|id| (id.clone(), value(&id))).collect()
 }
