@@ -99,19 +99,23 @@ impl<T: Item, W: SinkWriter<Item = T>> Delivery<W> {
         self.arrivals.extend(items.iter().filter_map(|item| item.info()).map(|info| info.arrival));
         let offered = items.len() as u64;
         let mut tries = 0;
+        let mut left_out = 0;
         while let Err(error) = self.writer.write(items) {
             tries += 1;
             match error.recovery() {
                 Recovery::Retry if tries < 3 && !items.is_empty() => continue,
                 Recovery::Skip | Recovery::Reset => {
                     tracing::warn!(%error, "items left out");
-                    self.tally.skipped += items.len().max(1) as u64;
+                    left_out = 1; // at least
                 }
                 Recovery::Retry | Recovery::Stop => self.fail(error),
             }
             break;
         }
-        self.tally.written += offered - items.len() as u64;
+        // Whatever a writer leaves behind, or even adds: an item is written or skipped, never both.
+        let skipped = (items.len() as u64).max(left_out).min(offered);
+        self.tally.skipped += skipped;
+        self.tally.written += offered - skipped;
         items.clear();
         let now = self.shared.clock.now();
         for arrival in &self.arrivals {

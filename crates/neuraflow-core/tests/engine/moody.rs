@@ -6,6 +6,7 @@ use neuraflow_core::checkpoint::{RestoreError, SnapshotReader, SnapshotWriter};
 use neuraflow_core::dataflow::{Pipeline, PipelineError, Report, Tumbling, Workers};
 use neuraflow_core::model::{Chunk, Packet, PacketBody, Window};
 use neuraflow_core::operator::{Latency, Operator, OperatorError, SignalSpec};
+use neuraflow_core::sink::{Placement, Sink, SinkError, SinkWriter};
 
 use super::hostile::in_time;
 use super::parts::{Keep, Script, header, packets};
@@ -138,4 +139,54 @@ fn an_operator_that_fails_when_its_stream_is_opened_anew_stops_the_pipeline() {
         graph.build().unwrap().run().unwrap_err()
     });
     assert!(error.to_string().contains("told to fail"), "{error}");
+}
+
+/// Says that it took everything, and did not; or gives back more than it was given.
+#[derive(Clone)]
+struct Lazy {
+    placement: Placement,
+    gives_back: bool,
+}
+
+impl Sink for Lazy {
+    type Item = Window;
+    type Writer = Self;
+
+    fn name(&self) -> String {
+        "lazy".into()
+    }
+
+    fn placement(&self) -> Placement {
+        self.placement
+    }
+
+    fn open(&self) -> Result<Self, SinkError> {
+        Ok(self.clone())
+    }
+}
+
+impl SinkWriter for Lazy {
+    type Item = Window;
+
+    fn write(&mut self, items: &mut Vec<Window>) -> Result<(), SinkError> {
+        let one: Vec<Window> = items.iter().take(1).cloned().collect();
+        if self.gives_back {
+            items.extend(one);
+        } else {
+            items.truncate(1);
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn a_writer_that_leaves_items_behind_is_credited_with_none_of_them() {
+    for gives_back in [false, true] {
+        let sink = Lazy { placement: Placement::Inline, gives_back };
+        let graph = Pipeline::from(Script::of(&[header("a", 100, 1)], 1_000, 100));
+        let report = graph.window(Tumbling::millis(50)).sink(sink).build().unwrap().run().unwrap();
+        let lazy = &report.sinks[0];
+        assert_eq!(lazy.written + lazy.skipped, 200, "{lazy:?}");
+        assert!(lazy.skipped > 0 && (!gives_back || lazy.written == 0), "{lazy:?}");
+    }
 }
