@@ -7,4 +7,5 @@ mod flow;
 mod graphs;
 mod hostile;
 mod lying;
+mod moody;
 mod parts;
