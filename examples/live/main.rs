@@ -1,11 +1,12 @@
 //! The main job: a recording or a synthetic headset in, exact windows of features out, and a report that adds up.
 //!
-//! `options.rs` and `values.rs` are the command line, `graph.rs` the pipeline, `results.rs` gathers what comes out, `summary.rs` writes it up.
+//! `options.rs` and `values.rs` are the command line, `graph.rs` the pipeline, `results.rs` gathers what comes out, `summary.rs` and `text.rs` write it up.
 
 mod graph;
 mod options;
 mod results;
 mod summary;
+mod text;
 mod values;
 
 use std::error::Error;
