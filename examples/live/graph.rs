@@ -4,7 +4,6 @@ use std::error::Error;
 
 use neuraflow::dataflow::Flow;
 use neuraflow::model::ChannelKind;
-use neuraflow::ops::feature::Spectrum;
 use neuraflow::prelude::*;
 use neuraflow::sinks::local::Csv;
 use neuraflow::sinks::report::HtmlReport;
