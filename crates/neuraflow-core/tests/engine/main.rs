@@ -9,3 +9,4 @@ mod hostile;
 mod lying;
 mod moody;
 mod parts;
+mod races;
