@@ -6,7 +6,7 @@ use std::time::Duration;
 use neuraflow::dataflow::{Report, Running};
 use neuraflow::model::SequenceBits;
 use neuraflow::prelude::*;
-use neuraflow::sink::{Placement, SinkError, SinkWriter};
+use neuraflow::sink::{Placement, SinkContext, SinkError, SinkWriter};
 use neuraflow::sources::device::{DeviceConfig, DeviceHandle, DeviceSource, PushError};
 use neuraflow::sources::log::PacketLog;
 use neuraflow::telemetry::OutputDigest;
@@ -58,7 +58,7 @@ impl Sink for Gated {
         Placement::Thread { capacity: 2, overflow: Overflow::Block }
     }
 
-    fn open(&self) -> Result<Self, SinkError> {
+    fn open(&self, _: &SinkContext) -> Result<Self, SinkError> {
         Ok(self.clone())
     }
 }
