@@ -8,6 +8,7 @@ use neuraflow::prelude::*;
 use neuraflow::sinks::local::Csv;
 use neuraflow::sinks::report::HtmlReport;
 
+use super::complain;
 use super::options::{Line, Options, Reference};
 use super::results::Results;
 
@@ -60,7 +61,7 @@ pub fn graph(options: &Options, report: Option<&HtmlReport>) -> Result<(Pipeline
     let power = also(also(power, power_csv), report.map(HtmlReport::band_power));
     let pipeline = power.sink(results.band_power()).build()?;
     for reason in pipeline.set_aside() {
-        eprintln!("live: a stream is set aside: {reason}");
+        complain(&format!("a stream is set aside: {reason}"));
     }
     Ok((pipeline, results))
 }
@@ -80,7 +81,7 @@ fn source(options: &Options) -> Result<Box<dyn Source>, Box<dyn Error>> {
     if let Some(path) = &options.recording {
         let mut replay = Replay::open(path)?.speed(speed);
         for warning in replay.warnings() {
-            eprintln!("live: {}: {warning}", path.display());
+            complain(&format!("{}: {warning}", path.display()));
         }
         if let Some(samples) = options.packet {
             replay = replay.packet(samples as usize);

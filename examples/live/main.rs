@@ -10,6 +10,7 @@ mod text;
 mod values;
 
 use std::error::Error;
+use std::io::Write;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -21,19 +22,35 @@ use neuraflow::sinks::report::HtmlReport;
 use options::Options;
 
 fn main() -> ExitCode {
-    let matches = Options::command().get_matches();
-    let options = Options::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
-    match live(&options, &matches) {
+    let matches = Options::command().try_get_matches();
+    let parsed = matches.and_then(|matches| Ok((Options::from_arg_matches(&matches)?, matches)));
+    let outcome = match parsed {
+        Ok((options, matches)) => live(&options, &matches),
+        Err(wrong) if wrong.use_stderr() => Err(in_one_line(&wrong.to_string()).into()),
+        Err(help) => help.print().map(|()| true).map_err(Into::into),
+    };
+    match outcome {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => {
-            eprintln!("live: the accounting does not add up: a bug; please report it with the line above");
+            complain("the accounting does not add up: a bug; please report it with the line above");
             ExitCode::FAILURE
         }
         Err(error) => {
-            eprintln!("live: {error}");
+            complain(&error.to_string());
             ExitCode::FAILURE
         }
     }
+}
+
+/// One line on stderr. Where even that is closed there is nobody left to tell.
+fn complain(about: &str) {
+    let _ = writeln!(std::io::stderr(), "live: {about}");
+}
+
+/// What clap says is wrong: its first paragraph, without the usage that follows it.
+fn in_one_line(text: &str) -> String {
+    let said: Vec<&str> = text.lines().take_while(|line| !line.is_empty()).map(str::trim).collect();
+    format!("{}; see --help", said.join(" ").trim_start_matches("error: "))
 }
 
 fn live(options: &Options, matches: &ArgMatches) -> Result<bool, Box<dyn Error>> {
@@ -70,7 +87,11 @@ fn live(options: &Options, matches: &ArgMatches) -> Result<bool, Box<dyn Error>>
         }
         page.write(&report)?;
     }
-    println!("{}", if options.json { summary.to_json() } else { summary.to_text() });
+    let text = if options.json { summary.to_json() } else { summary.to_text() };
+    // The reader of a pipe may be gone by now (`live | head -1`), or the disk behind it full.
+    let mut stdout = std::io::stdout().lock();
+    let printed = writeln!(stdout, "{text}").and_then(|()| stdout.flush());
+    printed.map_err(|error| format!("cannot print the summary: {error}"))?;
     Ok(summary.adds_up)
 }
 
