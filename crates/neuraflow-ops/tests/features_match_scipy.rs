@@ -115,3 +115,10 @@ fn a_band_that_cannot_be_is_refused_with_a_way_out() {
     assert!(refused(BandPower::bands([("a", 8.0..13.0)]).segment_millis(1_100)).contains("look-back"));
     assert!(refused(BandPower::bands([("a", 8.0..13.0)]).over_millis(5_000)).contains("1250"));
 }
+
+#[test]
+fn two_bands_of_one_name_are_refused() {
+    let twice = BandPower::bands([("a", 8.0..13.0), ("b", 4.0..8.0), ("a", 13.0..30.0)]);
+    let error = twice.of_samples(&[0.0; 250], 1, SamplingRate::hz(250).unwrap()).unwrap_err();
+    assert!(error.to_string().contains("a a second time, from 13 to 30 Hz"), "{error}");
+}

@@ -33,7 +33,7 @@ use crate::shape::{Rows, as_array, same_channels};
 /// 15(2):70–73.
 ///
 /// # Errors
-/// `prepare`: no band; edges that are no band or lie above the Nyquist frequency; a band without a bin at this rate and
+/// `prepare`: no band; two of one name; edges that are no band or lie above the Nyquist frequency; a band without a bin at this rate and
 /// segment length (the error says what length would do); a segment longer than the look-back or shorter than a sample;
 /// only trigger channels. `process`: another number of channels than prepared.
 ///
@@ -167,6 +167,15 @@ impl BandPower {
                 expected: "at least one, as (\"alpha\", 8.0..13.0)".to_owned(),
                 found: "none".to_owned(),
             });
+        }
+        for (at, (name, edges)) in self.bands.iter().enumerate() {
+            if self.bands[..at].iter().any(|(other, _)| other == name) {
+                return Err(OperatorError::Spec {
+                    what: "bands",
+                    expected: "another name for each, as it is a column's".to_owned(),
+                    found: format!("{name} a second time, from {} to {} Hz", edges.start, edges.end),
+                });
+            }
         }
         let bands = self.bands.iter().map(|(name, edges)| band(name, edges, segment, hz));
         let bands = bands.collect::<Result<Vec<_>, _>>()?;
