@@ -6,6 +6,7 @@ use neuraflow::model::ChannelKind;
 use neuraflow::prelude::*;
 use neuraflow::sinks::local::Csv;
 
+use super::complain;
 use super::options::{Line, Options, Reference};
 use super::results::Results;
 
@@ -57,7 +58,7 @@ pub fn graph(options: &Options) -> Result<(Pipeline, Results), Box<dyn Error>> {
     };
     let pipeline = power.sink(results.band_power()).build()?;
     for reason in pipeline.set_aside() {
-        eprintln!("live: a stream is set aside: {reason}");
+        complain(&format!("a stream is set aside: {reason}"));
     }
     Ok((pipeline, results))
 }
@@ -69,7 +70,7 @@ fn source(options: &Options) -> Result<Box<dyn Source>, Box<dyn Error>> {
     if let Some(path) = &options.recording {
         let mut replay = Replay::open(path)?.speed(speed);
         for warning in replay.warnings() {
-            eprintln!("live: {}: {warning}", path.display());
+            complain(&format!("{}: {warning}", path.display()));
         }
         if let Some(samples) = options.packet {
             replay = replay.packet(samples as usize);

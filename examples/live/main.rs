@@ -8,6 +8,7 @@ mod results;
 mod summary;
 
 use std::error::Error;
+use std::io::Write;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -18,19 +19,33 @@ use neuraflow::prelude::*;
 use options::Options;
 
 fn main() -> ExitCode {
-    match live(&Options::parse()) {
+    let outcome = match Options::try_parse() {
+        Ok(options) => live(&options),
+        Err(wrong) if wrong.use_stderr() => Err(in_one_line(&wrong.to_string()).into()),
+        Err(help) => help.print().map(|()| true).map_err(Into::into),
+    };
+    match outcome {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => {
-            eprintln!(
-                "live: the accounting does not add up; this is a bug, please report it with the line above"
-            );
+            complain("the accounting does not add up; this is a bug, please report it with the line above");
             ExitCode::FAILURE
         }
         Err(error) => {
-            eprintln!("live: {error}");
+            complain(&error.to_string());
             ExitCode::FAILURE
         }
     }
+}
+
+/// One line on stderr. Where even that is closed there is nobody left to tell.
+fn complain(about: &str) {
+    let _ = writeln!(std::io::stderr(), "live: {about}");
+}
+
+/// What clap says is wrong: its first paragraph, without the usage that follows it.
+fn in_one_line(text: &str) -> String {
+    let said: Vec<&str> = text.lines().take_while(|line| !line.is_empty()).map(str::trim).collect();
+    format!("{}; see --help", said.join(" ").trim_start_matches("error: "))
 }
 
 fn live(options: &Options) -> Result<bool, Box<dyn Error>> {
@@ -56,6 +71,11 @@ fn live(options: &Options) -> Result<bool, Box<dyn Error>> {
     }
     bar.finish_and_clear();
     let summary = results.summary(&running.join()?, contract.unwrap_or_default(), bar.elapsed());
-    println!("{}", if options.json { summary.to_json() } else { summary.to_text() });
+    let text = if options.json { summary.to_json() } else { summary.to_text() };
+    // The reader of a pipe may be gone by now (`live | head -1`), or the disk behind it full.
+    let mut stdout = std::io::stdout().lock();
+    writeln!(stdout, "{text}")
+        .and_then(|()| stdout.flush())
+        .map_err(|error| format!("cannot print the summary: {error}"))?;
     Ok(summary.adds_up)
 }
