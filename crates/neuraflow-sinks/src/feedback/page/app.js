@@ -18,8 +18,8 @@ const preset = { ...chosen };
 
 let state = "connecting", why = "", since = performance.now(), heardWindow = 0, retryAt = 0;
 let streams = [], stream = null, channels = null, drawnRows = [], bands = [], unit = "µV²", windows = 0, markers = 0, lastTime = null, spoken = "", told = null;
-let mapDue = false, mapAt = 0, textAt = 0, spokenAt = 0, frames = 0, framesAt = 0, titled = "", slow = 0, ending = false;
-const names = new Set(), values = { latest: null };
+let mapDue = false, mapAt = 0, textAt = 0, spokenAt = 0, frames = 0, framesAt = 0, titled = "";
+const names = new Set(), values = {};
 
 const signals = new Signals($("trace"), $("gutter")), map = new HeadMap($("map"));
 signals.mark = (channel) => channels?.grade(channel) ?? "";
@@ -182,11 +182,14 @@ const link = new Link({
     switch (message.kind) {
       case "hello":
         streams = message.streams ?? [];
-        ending = false;
         enter(message.state, message.why ?? "");
         apply();
         return;
       case "status":
+        if (message.streams && JSON.stringify(message.streams) !== JSON.stringify(streams)) {
+          streams = message.streams;
+          apply();
+        }
         if (state === "lost" || message.state !== state || (message.why ?? "") !== why) enter(message.state, message.why ?? "");
         spoken = showStatus(message).spoken;
         return;

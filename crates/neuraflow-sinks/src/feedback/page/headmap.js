@@ -177,7 +177,7 @@ export class HeadMap {
       canvas.height = height;
     }
     pen.clearRect(0, 0, width, height);
-    const bar = 46 * ratio, radius = Math.min(width * 0.5 - 20 * ratio, (height - bar - 26 * ratio) / 2.06), cx = width / 2, cy = 18 * ratio + radius;
+    const bar = 46 * ratio, radius = Math.min(width * 0.5 - 24 * ratio, (height - bar - 42 * ratio) / 2.06), cx = width / 2, cy = 18 * ratio + radius;
     const solved = this.solve(values);
     if (solved) {
       this.follow(solved.logs);
@@ -227,8 +227,9 @@ export class HeadMap {
       this.electrode(x, y, size, mark, ratio);
       if (!names) continue;
       const value = (Math.log10(values[site.channel]) - this.low) / (this.high - this.low);
-      pen.fillStyle = !solved ? colours.ink : value > 0.55 ? "#000" : "#fff";
-      pen.fillText(site.name, x, y - size - ratio);
+      const rim = Math.hypot(...site.flat) > 0.95;
+      pen.fillStyle = !solved || rim ? colours.ink : value > 0.55 ? "#000" : "#fff";
+      pen.fillText(site.name, rim ? x + Math.sign(Math.round(site.flat[0] * 9)) * 12 * ratio : x, rim && site.flat[1] < -0.5 ? y + size + 14 * ratio : y - size - ratio);
     }
     this.colourBar(cx - radius * 0.9, height - 30 * ratio, radius * 1.8, 12 * ratio, ratio, colours, unit, label, solved);
   }

@@ -204,7 +204,7 @@ export class Signals {
     const { trace, strip, pen, ratio } = this;
     strip.width = trace.width + 400 * ratio;
     strip.height = trace.height;
-    this.axis = 20 * ratio;
+    this.axis = 28 * ratio;
     this.speed = trace.width / this.seconds;
     this.rowHeight = (trace.height - this.axis) / Math.max(1, this.rows.length);
     this.scale = this.rowHeight / (this.fixed || this.perRow);
@@ -323,7 +323,7 @@ export class Signals {
   }
 
   ticks(left, right, shift, height) {
-    const { pen, colours, speed, ratio } = this, every = this.seconds > 10 ? 5 : 1;
+    const { pen, colours, speed, ratio } = this, every = [1, 2, 5, 10, 30].find((s) => s * speed > 62 * ratio) ?? 60;
     const origin = this.base / 1e9, first = Math.ceil((left / speed + origin) / every) * every;
     pen.font = `${11 * ratio}px system-ui, sans-serif`;
     pen.textBaseline = "bottom";
@@ -340,7 +340,7 @@ export class Signals {
       if (x < this.cleared * speed - room) continue;
       pen.fillStyle = colours.mute;
       pen.fillRect(x - shift, height, ratio, 4 * ratio);
-      pen.fillText(clock(second, second > 1e8), x + 4 * ratio - shift, this.strip.height - 2 * ratio);
+      pen.fillText(clock(second, second > 1e8), x + 4 * ratio - shift, this.strip.height - 7 * ratio);
     }
   }
 
@@ -375,7 +375,7 @@ export class Signals {
       side.fillText((mark === "poor" ? "×" : mark === "fair" ? "○" : "") + name, x, (r + 0.5) * this.rowHeight, columns === 2 ? gutter.width / 2 - 2 : gutter.width - 6 * ratio);
     }
     let bar = STEPS[0];
-    for (const step of STEPS) if (step * this.scale <= 64 * ratio) bar = step;
+    for (const step of STEPS) if (step * this.scale <= (this.rowHeight > 40 * ratio ? 48 : 24) * ratio) bar = step;
     const length = bar * this.scale, bottom = gutter.height - 3 * ratio;
     if (!this.rows.length) return;
     side.textAlign = "left";
@@ -386,7 +386,7 @@ export class Signals {
     side.fillRect(4 * ratio, bottom - length, 2 * ratio, length);
     side.fillRect(2 * ratio, bottom - length, 6 * ratio, ratio);
     side.fillRect(2 * ratio, bottom - ratio, 6 * ratio, ratio);
-    side.fillText(`${bar} µV`, 11 * ratio, bottom - length / 2);
+    side.fillText(`${bar} µV`, 11 * ratio, Math.max(bottom - length / 2, bottom - 12 * ratio), gutter.width - 12 * ratio);
   }
 }
 

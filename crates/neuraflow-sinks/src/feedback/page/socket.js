@@ -68,7 +68,6 @@ export class Link {
     this.heard = performance.now();
     const message = JSON.parse(text);
     if (message.kind === "hello") {
-      this.quiet = 1000 + (message.hop_ms ?? 50);
       if (message.seq < this.lastSeq) {
         this.lastSeq = 0;
         this.on.restarted();
@@ -76,6 +75,8 @@ export class Link {
       if (this.tries) this.reconnects++;
       this.tries = 0;
     }
+    // Before the first window nobody knows how often one is due.
+    if ("hop_ms" in message) this.quiet = 1000 + (message.hop_ms ?? 50);
     this.skipped += message.skipped ?? 0;
     if (message.seq > this.lastSeq) this.lastSeq = message.seq;
     this.on.message(message);
