@@ -96,7 +96,11 @@ export async function open(origin, hash = "", { width = 1440, height = 900, colo
 export const canvas = (page, id) =>
   page.evaluate((id) => {
     const element = document.getElementById(id), { width, height } = element;
-    const pixels = new Uint32Array(element.getContext("2d").getImageData(0, 0, width, height).data.buffer);
+    // Read from a copy, so that looking at the page's canvas does not make it a slow one.
+    const copy = (window.copyForTests ??= new OffscreenCanvas(1, 1).getContext("2d", { willReadFrequently: true }));
+    Object.assign(copy.canvas, { width, height });
+    copy.drawImage(element, 0, 0);
+    const pixels = new Uint32Array(copy.getImageData(0, 0, width, height).data.buffer);
     let sum = 0;
     for (const pixel of pixels) sum = (Math.imul(sum, 31) + pixel) | 0;
     return { width, height, colours: new Set(pixels).size, sum };
