@@ -177,7 +177,7 @@ export class Signals {
     if (this.sweep) {
       const page = Math.floor(edge / width) * width, blank = Math.round(14 * this.ratio);
       this.copy(page, edge, 0);
-      const from = edge - width + blank;
+      const from = Math.max(edge - width + blank, Math.ceil(this.origin * this.speed));
       if (from < page) this.copy(from, page, from - page + width);
       this.screen.fillStyle = this.colours.panel;
       this.screen.fillRect(edge - page, 0, blank, this.trace.height);
@@ -220,7 +220,7 @@ export class Signals {
     let from = Math.max(0, this.count - this.slots);
     while (from < this.count && this.last[from & (this.slots - 1)] < this.head - this.seconds - 0.5) from++;
     this.drawn = from;
-    this.cleared = this.begin[from & (this.slots - 1)];
+    this.cleared = this.origin = this.begin[from & (this.slots - 1)];
   }
 
   makeHatch() {
@@ -337,7 +337,7 @@ export class Signals {
     const room = 56 * ratio;
     for (let second = Math.ceil(((left - room) / speed + origin) / every) * every; (second - origin) * speed + room < right; second += every) {
       const x = Math.round((second - origin) * speed);
-      if (x < this.cleared * speed - room) continue;
+      if (second - origin < this.origin) continue;
       pen.fillStyle = colours.mute;
       pen.fillRect(x - shift, height, ratio, 4 * ratio);
       pen.fillText(clock(second, second > 1e8), x + 4 * ratio - shift, this.strip.height - 7 * ratio);
