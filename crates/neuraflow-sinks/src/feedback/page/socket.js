@@ -47,7 +47,7 @@ export class Link {
 
   connect() {
     clearTimeout(this.timer);
-    const url = new URL(`/neural-stream/${encodeURIComponent(this.session)}`, location.href);
+    const url = new URL(`neural-stream/${encodeURIComponent(this.session)}`, location.href);
     url.protocol = location.protocol === "https:" ? "wss:" : "ws:";
     if (this.lastSeq) url.searchParams.set("last_seq", this.lastSeq);
     if (this.part?.channels) url.searchParams.set("channels", this.part.channels.join(","));
