@@ -6,7 +6,7 @@ use std::error::Error;
 use std::io::{self, Write};
 
 use neuraflow::prelude::*;
-use neuraflow::sink::{Placement, SinkError, SinkWriter};
+use neuraflow::sink::{Placement, SinkContext, SinkError, SinkWriter};
 
 /// Draws how strong alpha is at one channel.
 struct Bar {
@@ -28,7 +28,7 @@ impl Sink for Bar {
         Placement::Thread { capacity: 8, overflow: Overflow::DropOldest }
     }
 
-    fn open(&self) -> Result<BarWriter, SinkError> {
+    fn open(&self, _: &SinkContext) -> Result<BarWriter, SinkError> {
         Ok(BarWriter { channel: self.channel.clone(), full: self.full, out: io::stdout() })
     }
 }

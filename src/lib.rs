@@ -56,3 +56,17 @@ pub mod prelude {
     pub use neuraflow_sources::synthetic::Synthetic;
     pub use neuraflow_sources::{device, pace::Speed};
 }
+
+#[cfg(doctest)]
+mod tutorials {
+    #[doc = include_str!("../README.md")]
+    mod readme {}
+    #[doc = include_str!("../docs/tutorials/first-window.md")]
+    mod first_window {}
+    #[doc = include_str!("../docs/tutorials/own-recording.md")]
+    mod own_recording {}
+    #[doc = include_str!("../docs/tutorials/own-operator.md")]
+    mod own_operator {}
+    #[doc = include_str!("../docs/tutorials/own-sink.md")]
+    mod own_sink {}
+}

@@ -1,4 +1,4 @@
-"""Writes the reference data of the features: band powers of SciPy's Welch spectra by the trapezoidal rule.
+"""Writes the reference data of the features: SciPy's Welch spectra, and band powers in them by the trapezoidal rule.
 
 Usage: features.py DIRECTORY, after generate.py in the same run. Running it again gives the same bytes.
 """
@@ -50,10 +50,11 @@ def main():
         steps = random.integers(-120, 121, size=(length + 37, 2))
         x = (np.cumsum(steps, axis=0) - np.arange(len(steps))[:, None] // 3 + [[4000, -80000]]) / 4.0
         assert np.array_equal(x, x.astype(np.float32))
-        powers = []
+        powers, frequencies, densities = [], [], []
         for channel in range(2):
             noverlap = 0 if segment is None else nperseg // 2
             f, p = signal.welch(x[-length:, channel], rate, nperseg=nperseg, noverlap=noverlap)
+            frequencies, densities = f.tolist(), [*densities, *p.tolist()]
             for _, low, high in bands:
                 mask = (f >= low) & (f <= high)
                 one = mask.sum() == 1
@@ -67,6 +68,8 @@ def main():
                 "bands": bands,
                 "quarters": (x * 4).astype(int).ravel().tolist(),
                 "powers": powers,
+                "frequencies": frequencies,
+                "densities": densities,
             }
         )
     lines = ",\n".join(json.dumps(row, separators=(",", ":")) for row in rows)

@@ -23,6 +23,13 @@ pub(crate) struct Slab {
     pub(crate) values: Vec<f32>,
 }
 
+impl Slab {
+    /// What it weighs in flow control, in values: a packet costs something too, however few values it has.
+    pub(crate) fn weight(&self) -> usize {
+        self.values.len() + 16 * self.entries.len()
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Entry {
     pub(crate) stream: StreamId,

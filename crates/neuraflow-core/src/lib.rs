@@ -1,4 +1,18 @@
 //! Time, windows and the dataflow of NeuraFlow.
+//!
+//! | module | what is in it |
+//! |---|---|
+//! | [`model`] | the nouns, plain data: time, sampling rate, channel, chunk, packet, stream, window, marker, features |
+//! | [`window`] | from packets to windows: pure state machines without a clock, a thread or Timely |
+//! | [`operator`], [`source`], [`sink`] | the three traits that integrators implement, with their errors |
+//! | [`ingest`] | what a source puts its packets into |
+//! | [`dataflow`] | the builder [`Pipeline`](dataflow::Pipeline), the engine on Timely, and the report of a run |
+//! | [`checkpoint`] | operator state as bytes |
+//! | [`resilience`] | the injected clock |
+//! | [`telemetry`] | the digest of a run's output |
+//! | `testing` | the conformance kit, a fake clock and collectors (feature `testing`) |
+//!
+//! Applications depend on the facade `neuraflow`, which re-exports all of this with operators, sources and sinks.
 
 pub mod checkpoint;
 pub mod dataflow;

@@ -180,7 +180,7 @@ impl OperatorError {
 /// One transform of one stream.
 ///
 /// `Chunk → Chunk` operators are stages (filters, references), `Window → Features` are features,
-/// `Window → Window` reshape windows. An instance belongs to one stream and keeps that stream's state.
+/// `Features → Decision` are decoders. An instance belongs to one stream and keeps that stream's state.
 ///
 /// What an implementation promises, and [`testing::conformance`](crate::testing) checks: cutting the input into other
 /// chunks does not change the output's bits; the future never changes the past; `reset` equals a fresh instance;

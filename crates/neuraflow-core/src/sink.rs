@@ -1,11 +1,13 @@
 //! The sink trait: where results leave a pipeline.
 
 use std::io;
+use std::sync::Arc;
 
 use thiserror::Error;
 
 use crate::model::Recovery;
 use crate::operator::Item;
+use crate::resilience::{Clock, SystemClock};
 
 /// A place for results. A pipeline opens it when it starts.
 pub trait Sink: Send + Sync + 'static {
@@ -21,7 +23,21 @@ pub trait Sink: Send + Sync + 'static {
     fn placement(&self) -> Placement;
 
     /// Makes a writer: one for each worker where the sink is [`Placement::Inline`], else one for all.
-    fn open(&self) -> Result<Self::Writer, SinkError>;
+    fn open(&self, context: &SinkContext) -> Result<Self::Writer, SinkError>;
+}
+
+/// What a sink is told when it is opened.
+#[derive(Clone, Debug)]
+pub struct SinkContext {
+    /// The pipeline's clock, in whose nanoseconds [`arrival`](crate::model::WindowInfo::arrival) is told.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl Default for SinkContext {
+    /// A clock of its own, for sinks that are used without a pipeline.
+    fn default() -> Self {
+        Self { clock: Arc::new(SystemClock::new()) }
+    }
 }
 
 /// Writes items, from one thread.
@@ -29,7 +45,11 @@ pub trait SinkWriter: Send + 'static {
     /// What it takes.
     type Item: Item;
 
-    /// Takes all items out of `items`. Items of one stream arrive in the order of their windows.
+    /// Takes out of `items` what it writes: all of them, if it answers `Ok`. Items of one stream arrive in the order of
+    /// their windows.
+    ///
+    /// What it leaves in `items` with an error counts as skipped where the error says [`Recovery::Skip`], and is offered
+    /// again, at most twice, where it says [`Recovery::Retry`].
     fn write(&mut self, items: &mut Vec<Self::Item>) -> Result<(), SinkError>;
 
     /// Everything was written: flush, close, be durable.

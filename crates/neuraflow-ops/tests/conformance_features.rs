@@ -3,7 +3,7 @@
 use neuraflow_core::operator::WindowSpec;
 use neuraflow_core::testing::conformance::{Check, Report, default_window_specs, window_operator};
 use neuraflow_ops::artifact::ArtifactFlags;
-use neuraflow_ops::feature::{BandPower, LogVariance, Rms};
+use neuraflow_ops::feature::{BandPower, LogVariance, Rms, Spectrum};
 use neuraflow_ops::quality::SignalQuality;
 
 /// Every check ran on every spec; by default 250 Hz, 12.8 Hz with windows without samples, 30 kHz, 160 Hz.
@@ -46,6 +46,15 @@ fn band_power() {
     let report = window_operator(alpha).specs(specs(false)).run();
     assert_eq!(report.failures().count(), 1, "{report}");
     assert!(report.failed(Check::Prepare) && report.to_string().contains("half the sampling rate"));
+}
+
+#[test]
+fn spectrum() {
+    took_every_spec(&window_operator(|| Spectrum::new().over_millis(500)).specs(specs(false)).run());
+    let fine = || Spectrum::new().segment_millis(400).up_to_hz(45.0);
+    took_every_spec(&window_operator(fine).specs(specs(false)).run());
+    let fast = || Spectrum::new().over_millis(60).segment_millis(20).up_to_hz(3_000.0);
+    took_every_spec(&window_operator(fast).specs(specs(true)).run());
 }
 
 #[test]

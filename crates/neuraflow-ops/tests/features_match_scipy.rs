@@ -16,7 +16,7 @@ use neuraflow_core::model::{
     WindowStatus,
 };
 use neuraflow_core::operator::{Missing, Operator, SignalSpec, WindowSpec};
-use neuraflow_ops::feature::BandPower;
+use neuraflow_ops::feature::{BandPower, Spectrum};
 use serde_json::Value as Json;
 use support::{json, list, number, numbers};
 
@@ -27,6 +27,14 @@ fn operator(golden: &Json) -> BandPower {
     match golden["segment_ms"].as_i64() {
         Some(millis) => power.segment_millis(millis),
         None => power,
+    }
+}
+
+fn spectrum(golden: &Json) -> Spectrum {
+    let spectrum = Spectrum::new().over_millis(golden["over_ms"].as_i64().unwrap());
+    match golden["segment_ms"].as_i64() {
+        Some(millis) => spectrum.segment_millis(millis),
+        None => spectrum,
     }
 }
 
@@ -62,6 +70,30 @@ fn window(samples: Chunk, signal: &SignalSpec) -> Window {
     Window { info, samples }
 }
 
+/// The layout, and the last features, of two channels cut into windows of 0 to 6 samples: a spectrum must not depend on
+/// how the signal is cut.
+fn by_windows<O>(mut feature: O, values: &[f64], rate: SamplingRate) -> (Arc<FeatureSpec>, Vec<f64>)
+where
+    O: Operator<In = Window, Out = Features>,
+{
+    let channels: Vec<Channel> = ["C3", "C4"].map(Channel::new).to_vec();
+    let signal = SignalSpec { channels: channels.into(), rate, missing: Missing::Restart };
+    let layout = feature.prepare(&WindowSpec { signal: signal.clone(), hop: Span::millis(50) }).unwrap();
+    let mut last = Vec::new();
+    let (mut rest, mut turn) = (values, 0);
+    while !rest.is_empty() {
+        let (head, tail) = rest.split_at((turn * 5 % 7 * 2).min(rest.len()));
+        let mut samples = Chunk::new(0, 2);
+        samples.extend(&head.iter().map(|value| *value as f32).collect::<Vec<_>>());
+        let input = window(samples, &signal);
+        let values = vec![f64::NAN; layout.len()];
+        let mut out = Features { info: input.info.clone(), spec: layout.clone(), values };
+        feature.process(&input, &mut out).unwrap();
+        (rest, turn, last) = (tail, turn + 1, out.values);
+    }
+    (layout, last)
+}
+
 #[test]
 fn band_powers_equal_welch_and_trapezoid() {
     let goldens = json("band_powers.json");
@@ -76,24 +108,7 @@ fn band_powers_equal_welch_and_trapezoid() {
         assert!(error <= 1e-12, "{label}: {error:e}");
         worst.0 = f64::max(worst.0, error);
 
-        let channels: Vec<Channel> = ["C3", "C4"].map(Channel::new).to_vec();
-        let signal = SignalSpec { channels: channels.into(), rate: rate(golden), missing: Missing::Restart };
-        let mut feature = operator(golden);
-        let layout: Arc<FeatureSpec> =
-            feature.prepare(&WindowSpec { signal: signal.clone(), hop: Span::millis(50) }).unwrap();
-        let mut last = Vec::new();
-        // Windows of 0 to 6 samples: a power must not depend on how the signal is cut.
-        let (mut rest, mut turn) = (values.as_slice(), 0);
-        while !rest.is_empty() {
-            let (head, tail) = rest.split_at((turn * 5 % 7 * 2).min(rest.len()));
-            let mut samples = Chunk::new(0, 2);
-            samples.extend(&head.iter().map(|value| *value as f32).collect::<Vec<_>>());
-            let input = window(samples, &signal);
-            let values = vec![f64::NAN; layout.len()];
-            let mut out = Features { info: input.info.clone(), spec: layout.clone(), values };
-            feature.process(&input, &mut out).unwrap();
-            (rest, turn, last) = (tail, turn + 1, out.values);
-        }
+        let (_, last) = by_windows(operator(golden), &values, rate(golden));
         assert_eq!(last, plain, "{label}: windows and plain slices must give the same bits");
         worst.1 = f64::max(worst.1, relative_error(&last, &expected));
     }
@@ -114,4 +129,56 @@ fn a_band_that_cannot_be_is_refused_with_a_way_out() {
     assert!(refused(BandPower::bands::<&str>([])).contains("at least one"));
     assert!(refused(BandPower::bands([("a", 8.0..13.0)]).segment_millis(1_100)).contains("look-back"));
     assert!(refused(BandPower::bands([("a", 8.0..13.0)]).over_millis(5_000)).contains("1250"));
+}
+
+/// The mean is taken off, so that 0 Hz is rounding alone; compared on the scale of the spectrum's largest value.
+fn scaled_error(found: &[f64], expected: &[f64]) -> f64 {
+    assert_eq!(found.len(), expected.len());
+    let scale = expected.iter().copied().fold(0.0, f64::max);
+    found.iter().zip(expected).fold(0.0, |worst, (f, e)| f64::max(worst, (f - e).abs() / scale))
+}
+
+#[test]
+fn spectra_equal_welch() {
+    let goldens = json("band_powers.json");
+    let mut worst = 0.0;
+    for golden in list(&goldens, "band_powers") {
+        let label = format!("{} over {} ms in {}", rate(golden), golden["over_ms"], golden["segment_ms"]);
+        let values: Vec<f64> = numbers(&golden["quarters"]).iter().map(|quarter| quarter / 4.0).collect();
+        let (frequencies, expected) = (numbers(&golden["frequencies"]), numbers(&golden["densities"]));
+
+        let plain = spectrum(golden).of_samples(&values, 2, rate(golden)).unwrap();
+        let error = scaled_error(&plain, &expected);
+        assert!(error <= 1e-12, "{label}: {error:e}");
+        worst = f64::max(worst, error);
+
+        let (layout, last) = by_windows(spectrum(golden), &values, rate(golden));
+        assert_eq!(last, plain, "{label}: windows and plain slices must give the same bits");
+        assert_eq!(layout.columns.len(), frequencies.len());
+        for (column, frequency) in layout.columns.iter().zip(&frequencies) {
+            let named: f64 = column.strip_suffix(" Hz").unwrap().parse().unwrap();
+            assert!((named - frequency).abs() <= 5e-7, "{label}: {column} is {frequency} Hz");
+        }
+
+        // A limit cuts columns off and changes no other.
+        let limit = frequencies[frequencies.len() / 2];
+        let (cut, last) = by_windows(spectrum(golden).up_to_hz(limit), &values, rate(golden));
+        let kept = frequencies.len() / 2 + 1;
+        assert_eq!(*cut.columns, layout.columns[..kept]);
+        assert_eq!(last[..kept], plain[..kept]);
+        assert_eq!(last[kept..], plain[frequencies.len()..frequencies.len() + kept]);
+    }
+    println!("spectrum: worst error {worst:.1e} of the largest value");
+}
+
+#[test]
+fn a_spectrum_that_cannot_be_is_refused() {
+    let rate = SamplingRate::hz(250).unwrap();
+    let refused = |spectrum: Spectrum| spectrum.of_samples(&[0.0; 1000], 1, rate).unwrap_err().to_string();
+    assert!(refused(Spectrum::new().up_to_hz(-1.0)).contains("0 Hz or more"));
+    assert!(refused(Spectrum::new().up_to_hz(f64::NAN)).contains("0 Hz or more"));
+    assert!(refused(Spectrum::new().segment_millis(1_100)).contains("look-back"));
+    assert!(refused(Spectrum::new().over_millis(5_000)).contains("1250"));
+    // Beyond half the sampling rate there is nothing to cut: a limit for one stream fits all.
+    assert_eq!(Spectrum::new().up_to_hz(1e9).of_samples(&[0.0; 250], 1, rate).unwrap().len(), 126);
 }

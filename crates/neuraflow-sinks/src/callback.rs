@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use neuraflow_core::operator::Item;
-use neuraflow_core::sink::{Placement, Sink, SinkError, SinkWriter};
+use neuraflow_core::sink::{Placement, Sink, SinkContext, SinkError, SinkWriter};
 
 /// Calls a function with each item, on the worker that made it: it must not block, and take microseconds. With
 /// several workers it is called from several threads at once; items of one stream come in order.
@@ -14,7 +14,7 @@ use neuraflow_core::sink::{Placement, Sink, SinkError, SinkWriter};
 /// use std::sync::Arc;
 /// use std::sync::atomic::{AtomicUsize, Ordering};
 /// use neuraflow_core::model::Chunk;
-/// use neuraflow_core::sink::{Sink, SinkWriter};
+/// use neuraflow_core::sink::{Sink, SinkContext, SinkWriter};
 /// use neuraflow_sinks::Callback;
 ///
 /// let seen = Arc::new(AtomicUsize::new(0));
@@ -22,7 +22,7 @@ use neuraflow_core::sink::{Placement, Sink, SinkError, SinkWriter};
 /// let sink = Callback::new(move |chunk: &Chunk| {
 ///     count.fetch_add(chunk.channels(), Ordering::Relaxed);
 /// });
-/// sink.open()?.write(&mut vec![Chunk::new(0, 8)])?;
+/// sink.open(&SinkContext::default())?.write(&mut vec![Chunk::new(0, 8)])?;
 /// assert_eq!(seen.load(Ordering::Relaxed), 8);
 /// # Ok::<(), neuraflow_core::sink::SinkError>(())
 /// ```
@@ -64,7 +64,7 @@ impl<T: Item, F: Fn(&T) + Send + Sync + 'static> Sink for Callback<T, F> {
         Placement::Inline
     }
 
-    fn open(&self) -> Result<Self::Writer, SinkError> {
+    fn open(&self, _: &SinkContext) -> Result<Self::Writer, SinkError> {
         Ok(CallbackWriter { function: Arc::clone(&self.function), item: PhantomData })
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crossbeam_channel as channel;
 use neuraflow_core::operator::Item;
-use neuraflow_core::sink::{Overflow, Placement, Sink, SinkError, SinkWriter};
+use neuraflow_core::sink::{Overflow, Placement, Sink, SinkContext, SinkError, SinkWriter};
 
 const NAME: &str = "channel";
 
@@ -19,10 +19,10 @@ const NAME: &str = "channel";
 ///
 /// ```
 /// use neuraflow_core::model::Chunk;
-/// use neuraflow_core::sink::{Overflow, Sink, SinkWriter};
+/// use neuraflow_core::sink::{Overflow, Sink, SinkContext, SinkWriter};
 ///
 /// let (sink, receiver) = neuraflow_sinks::bounded(2, Overflow::DropOldest);
-/// let mut writer = sink.open()?;
+/// let mut writer = sink.open(&SinkContext::default())?;
 /// writer.write(&mut (0..5).map(|n| Chunk::new(n, 1)).collect())?;
 /// drop((sink, writer));
 /// assert_eq!(receiver.dropped(), 3);
@@ -77,7 +77,7 @@ impl<T: Item> Sink for ChannelSink<T> {
         }
     }
 
-    fn open(&self) -> Result<ChannelWriter<T>, SinkError> {
+    fn open(&self, _: &SinkContext) -> Result<ChannelWriter<T>, SinkError> {
         Ok(ChannelWriter {
             overflow: self.overflow,
             sender: self.sender.clone(),

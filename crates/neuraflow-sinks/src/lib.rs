@@ -1,8 +1,18 @@
 //! Sinks of NeuraFlow: callbacks, channels, files.
+//!
+//! | sink | where items go | where it runs |
+//! |---|---|---|
+//! | [`Callback`] | a function of yours | on the worker: it must not block |
+//! | [`bounded`] | a channel to a thread of yours | on the worker, or on its own thread where it waits for room |
+//! | [`local::Csv`] | a table for each stream | on its own thread |
+//! | [`local::Npy`] | a matrix for NumPy for each stream | on its own thread |
+//! | `report` (feature `report`) | one HTML page about the whole run | on the worker |
 
 mod callback;
 mod channel;
 pub mod local;
+#[cfg(feature = "report")]
+pub mod report;
 
 pub use callback::{Callback, CallbackWriter};
 pub use channel::{ChannelSink, ChannelWriter, Receiver, bounded};

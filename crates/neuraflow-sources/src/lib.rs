@@ -1,4 +1,15 @@
 //! Sources of NeuraFlow: recordings, replay, synthetic headsets, device handles.
+//!
+//! | module | what is in it |
+//! |---|---|
+//! | [`recording`] | files as they are: EDF, EDF+, BDF, BDF+ with their streams, markers and warnings |
+//! | [`replay`] | a recording as a source, in packets of any size, at any speed |
+//! | [`synthetic`] | a seeded headset with bursts, blinks and line noise, and faults on demand |
+//! | [`device`] | the handle by which a host application pushes samples from any thread or task |
+//! | [`log`] | what a source emitted, written down and replayed to the same bits |
+//! | [`pace`] | when a sample is due |
+//!
+//! Values are `[sample][channel]` in µV, or in the channel's own unit where that is no voltage.
 
 pub mod device;
 pub mod log;

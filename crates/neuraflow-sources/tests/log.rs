@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 
 use neuraflow_core::model::{
@@ -11,38 +11,23 @@ use neuraflow_core::model::{
 };
 use neuraflow_core::sink::Overflow;
 use neuraflow_core::source::{Source, SourceError};
-use neuraflow_core::testing::{FakeClock, Probe, collect_packets};
+use neuraflow_core::testing::{FakeClock, Probe, Scratch, collect_packets};
 use neuraflow_sources::device::{self, DeviceConfig};
 use neuraflow_sources::log::PacketLog;
 use neuraflow_sources::synthetic::{FaultPlan, Synthetic};
-
-/// A file that is gone when the test is.
-struct Temp(PathBuf);
-
-impl Temp {
-    fn new(name: &str) -> Self {
-        Self(std::env::temp_dir().join(format!("neuraflow-log-{}-{name}", std::process::id())))
-    }
-}
-
-impl Drop for Temp {
-    fn drop(&mut self) {
-        let _ = fs::remove_file(&self.0);
-    }
-}
 
 fn replay(log: &PacketLog) -> Vec<(u64, Packet)> {
     collect_packets(log, &Arc::new(FakeClock::at(77))).unwrap()
 }
 
 /// A live run with every kind of packet.
-fn live(temp: &Temp) -> Vec<(u64, Packet)> {
+fn live(file: &Path) -> Vec<(u64, Packet)> {
     let (handle, source) = device::channel(DeviceConfig {
         capacity: 4,
         overflow: Overflow::DropOldest,
         stale_after: Some(Span::millis(100)),
     });
-    let source = PacketLog::record(source, &temp.0).unwrap();
+    let source = PacketLog::record(source, file).unwrap();
     let clock = Arc::new(FakeClock::at(1_000));
     let mut reader = Probe::open(&source, &clock, 0, 1).unwrap().unwrap();
     let key = StreamKey::of_names("session", "device");
@@ -62,9 +47,10 @@ fn live(temp: &Temp) -> Vec<(u64, Packet)> {
 
 #[test]
 fn a_live_run_replays_exactly_with_its_control_packets() {
-    let temp = Temp::new("live");
-    let seen = live(&temp);
-    let log = PacketLog::open(&temp.0).unwrap();
+    let scratch = Scratch::new().unwrap();
+    let file = scratch.file("live.nflog");
+    let seen = live(&file);
+    let log = PacketLog::open(&file).unwrap();
     assert_eq!((log.packets(), log.torn(), log.streams().len()), (6, None, 1));
     assert_eq!(replay(&log), seen);
     assert_eq!(replay(&log), seen, "a log can be replayed again");
@@ -72,13 +58,14 @@ fn a_live_run_replays_exactly_with_its_control_packets() {
 
 #[test]
 fn nan_payloads_and_faults_survive() {
-    let temp = Temp::new("faults");
+    let scratch = Scratch::new().unwrap();
+    let file = scratch.file("faults.nflog");
     let source = Synthetic::new(3, SamplingRate::hz(250).unwrap())
         .streams(2)
         .seed(5)
         .seconds(20.0)
         .faults(FaultPlan::ALL);
-    let recorded = PacketLog::record(source.clone(), &temp.0).unwrap();
+    let recorded = PacketLog::record(source.clone(), &file).unwrap();
     let bits = |packets: Vec<(u64, Packet)>| -> Vec<String> {
         packets
             .into_iter()
@@ -97,14 +84,15 @@ fn nan_payloads_and_faults_survive() {
         plain,
         "a log is a tee"
     );
-    assert_eq!(bits(replay(&PacketLog::open(&temp.0).unwrap())), plain);
+    assert_eq!(bits(replay(&PacketLog::open(&file).unwrap())), plain);
 }
 
 #[test]
 fn a_file_cut_off_anywhere_keeps_all_whole_packets_and_says_what_it_lost() {
-    let temp = Temp::new("torn");
-    let seen = format!("{:?}", live(&temp));
-    let whole = fs::read(&temp.0).unwrap();
+    let scratch = Scratch::new().unwrap();
+    let file = scratch.file("torn.nflog");
+    let seen = format!("{:?}", live(&file));
+    let whole = fs::read(&file).unwrap();
     let mut ends = vec![16];
     while *ends.last().unwrap() < whole.len() {
         let at = *ends.last().unwrap();
@@ -112,13 +100,13 @@ fn a_file_cut_off_anywhere_keeps_all_whole_packets_and_says_what_it_lost() {
         ends.push(at + 8 + length);
     }
     for cut in 0..whole.len() {
-        fs::write(&temp.0, &whole[..cut]).unwrap();
+        fs::write(&file, &whole[..cut]).unwrap();
         if cut < 16 {
-            let error = PacketLog::open(&temp.0).unwrap_err();
+            let error = PacketLog::open(&file).unwrap_err();
             assert!(matches!(error, SourceError::Malformed { .. }), "{error}");
             continue;
         }
-        let log = PacketLog::open(&temp.0).unwrap();
+        let log = PacketLog::open(&file).unwrap();
         let kept = ends.iter().filter(|end| **end <= cut).count() - 1;
         assert_eq!(log.packets() as usize, kept);
         match log.torn() {
@@ -133,22 +121,23 @@ fn a_file_cut_off_anywhere_keeps_all_whole_packets_and_says_what_it_lost() {
         assert!(seen.starts_with(replayed.trim_end_matches(']')), "cut at {cut}");
     }
     // Pages that a crash left as zeros are a torn end too.
-    fs::write(&temp.0, [whole.as_slice(), &[0; 4_096]].concat()).unwrap();
-    let log = PacketLog::open(&temp.0).unwrap();
+    fs::write(&file, [whole.as_slice(), &[0; 4_096]].concat()).unwrap();
+    let log = PacketLog::open(&file).unwrap();
     assert_eq!((log.packets(), log.torn().unwrap().bytes), (6, 4_096));
 }
 
 #[test]
 fn damage_is_never_a_panic_and_never_replayed() {
-    let temp = Temp::new("damage");
-    let seen = format!("{:?}", live(&temp));
-    let whole = fs::read(&temp.0).unwrap();
+    let scratch = Scratch::new().unwrap();
+    let file = scratch.file("damage.nflog");
+    let seen = format!("{:?}", live(&file));
+    let whole = fs::read(&file).unwrap();
     for at in 0..whole.len() {
         for flip in [0x01, 0x80, 0xff] {
             let mut damaged = whole.clone();
             damaged[at] ^= flip;
-            fs::write(&temp.0, &damaged).unwrap();
-            if let Ok(log) = PacketLog::open(&temp.0) {
+            fs::write(&file, &damaged).unwrap();
+            if let Ok(log) = PacketLog::open(&file) {
                 assert!(log.torn().is_some(), "byte {at}");
                 let replayed = format!("{:?}", replay(&log));
                 assert!(seen.starts_with(replayed.trim_end_matches(']')), "byte {at}");
@@ -158,8 +147,8 @@ fn damage_is_never_a_panic_and_never_replayed() {
     // A flipped bit in the first packet is no torn end: whole packets follow.
     let mut damaged = whole;
     damaged[30] ^= 1;
-    fs::write(&temp.0, &damaged).unwrap();
-    let error = PacketLog::open(&temp.0).unwrap_err().to_string();
+    fs::write(&file, &damaged).unwrap();
+    let error = PacketLog::open(&file).unwrap_err().to_string();
     assert!(error.contains("record 0 at byte 16") && error.contains("checksum"), "{error}");
 }
 
@@ -170,6 +159,23 @@ fn errors_name_the_file() {
     let source = Synthetic::new(1, SamplingRate::hz(250).unwrap()).seconds(1.0);
     let error = PacketLog::record(source, "/nowhere/at.all").unwrap_err().to_string();
     assert!(error.contains("create") && error.contains("/nowhere/at.all"), "{error}");
+}
+
+#[test]
+fn the_log_of_a_run_that_is_stopped_holds_what_operators_saw() {
+    let scratch = Scratch::new().unwrap();
+    let file = scratch.file("stopped.nflog");
+    let source = Synthetic::new(4, SamplingRate::hz(1_000).unwrap()).seed(3);
+    let source = PacketLog::record(source, &file).unwrap();
+    let clock = Arc::new(FakeClock::new());
+    let mut reader = Probe::open(&source, &clock, 0, 1).unwrap().unwrap();
+    let mut seen = Vec::new();
+    while seen.len() < 500 {
+        clock.advance(10_000_000);
+        seen.extend(reader.poll(64).unwrap().1);
+    }
+    drop(reader); // in the middle, as a stop does
+    assert_eq!(replay(&PacketLog::open(&file).unwrap()), seen);
 }
 
 #[cfg(target_os = "linux")]

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use super::error::PipelineError;
 use super::report::WindowCounts;
 use crate::model::{Chunk, Marker, Recovery, StreamHeader, Timestamp, Window};
-use crate::operator::{Item, Operator, OperatorError, SignalSpec, WindowItem};
+use crate::operator::{Item, Operator, OperatorError, WindowItem};
 use crate::window::{Coverage, EpochCutter, WindowAssembler};
 
 /// What every node of a chain may read and write while something is pushed through it.
@@ -290,9 +290,4 @@ impl<T: Clone> Node<T> for OutletNode<T> {
     }
 
     fn event(&mut self, _: &Event, _: &mut Step) {}
-}
-
-/// The spec of the signal that enters a stream's chain.
-pub(super) fn root_spec(header: &StreamHeader, missing: crate::operator::Missing) -> SignalSpec {
-    SignalSpec { channels: Arc::clone(&header.channels), rate: header.rate, missing }
 }

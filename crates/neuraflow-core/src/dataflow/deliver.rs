@@ -4,7 +4,7 @@
 //! pushes back, the worker keeps the items, takes no more input, and goes on when there is room. It never waits.
 
 use std::any::Any;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
@@ -19,15 +19,15 @@ use timely::dataflow::operators::Capability;
 use timely::dataflow::operators::generic::OutputBuilder;
 use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 
+use super::delivery::{Delivery, Tally};
 use super::error::PipelineError;
 use super::ingress::{Tick, waker};
 use super::plan::Outboxes;
 use super::queue::SinkQueue;
-use super::report::{LatencyHistogram, SinkReport};
+use super::report::SinkReport;
 use super::shared::Shared;
-use crate::model::Recovery;
 use crate::operator::Item;
-use crate::sink::{Placement, Sink, SinkError, SinkWriter};
+use crate::sink::{Placement, Sink, SinkContext, SinkError, SinkWriter};
 
 /// Sends what an outbox holds on its way, under a capability.
 pub(super) type Flush = Box<dyn FnMut(&Capability<Tick>)>;
@@ -42,8 +42,11 @@ pub(super) trait Outlet: Send + Sync {
         shared: &Arc<Shared>,
     ) -> Flush;
 
-    /// After all workers are gone: waits for the sink to finish, and says what it did.
-    fn finish(&self) -> Option<SinkReport>;
+    /// What its sink has done so far.
+    fn report(&self) -> Option<SinkReport>;
+
+    /// After all workers are gone: waits for the sink to finish.
+    fn finish(&self);
 }
 
 /// Makes an outlet ready to run on a number of workers.
@@ -67,84 +70,17 @@ pub(super) fn output<'scope, T: Item>(
     (Box::new(flush), stream)
 }
 
-/// What became of the items, gathered from all workers and the sink's thread.
-#[derive(Default)]
-struct Tally {
-    written: u64,
-    skipped: u64,
-    latency: LatencyHistogram,
-}
-
-/// Writes batches, and keeps the tally.
-struct Delivery<W> {
-    writer: W,
-    shared: Arc<Shared>,
-    tally: Tally,
-    arrivals: Vec<u64>,
-    failed: bool,
-}
-
-impl<T: Item, W: SinkWriter<Item = T>> Delivery<W> {
-    fn new(writer: W, shared: Arc<Shared>) -> Self {
-        Self { writer, shared, tally: Tally::default(), arrivals: Vec::new(), failed: false }
-    }
-
-    fn write(&mut self, items: &mut Vec<T>) {
-        if self.failed {
-            self.tally.skipped += items.len() as u64;
-            items.clear();
-            return;
-        }
-        self.arrivals.clear();
-        self.arrivals.extend(items.iter().filter_map(|item| item.info()).map(|info| info.arrival));
-        let offered = items.len() as u64;
-        let mut tries = 0;
-        while let Err(error) = self.writer.write(items) {
-            tries += 1;
-            match error.recovery() {
-                Recovery::Retry if tries < 3 && !items.is_empty() => continue,
-                Recovery::Skip | Recovery::Reset => {
-                    tracing::warn!(%error, "items left out");
-                    self.tally.skipped += items.len().max(1) as u64;
-                }
-                Recovery::Retry | Recovery::Stop => self.fail(error),
-            }
-            break;
-        }
-        self.tally.written += offered - items.len() as u64;
-        items.clear();
-        let now = self.shared.clock.now();
-        for arrival in &self.arrivals {
-            self.tally.latency.record(now.saturating_sub(*arrival));
-        }
-    }
-
-    fn fail(&mut self, error: SinkError) {
-        self.failed = true;
-        self.shared.fail(PipelineError::Sink(error));
-    }
-
-    fn finish(mut self, total: &Mutex<Tally>) {
-        if !self.failed
-            && let Err(error) = self.writer.finish()
-        {
-            self.fail(error);
-        }
-        let mut total = total.lock().unwrap_or_else(PoisonError::into_inner);
-        total.written += self.tally.written;
-        total.skipped += self.tally.skipped;
-        total.latency.merge(&self.tally.latency);
-    }
-}
+/// A queue of items and of when they left the operators.
+type TimedQueue<T> = SinkQueue<(T, u64)>;
 
 /// An outlet with a sink behind it.
 pub(super) struct SinkOutlet<S: Sink> {
     outlet: usize,
     name: Arc<str>,
     sink: Arc<S>,
-    queue: Option<Arc<SinkQueue<S::Item>>>,
+    queue: Option<Arc<TimedQueue<S::Item>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
-    tally: Arc<Mutex<Tally>>,
+    tally: Arc<Tally>,
 }
 
 impl<S: Sink> SinkOutlet<S> {
@@ -155,17 +91,18 @@ impl<S: Sink> SinkOutlet<S> {
         workers: usize,
         shared: &Arc<Shared>,
     ) -> Result<Arc<dyn Outlet>, SinkError> {
-        let tally = Arc::new(Mutex::new(Tally::default()));
+        let tally = Arc::new(Tally::default());
         let name: Arc<str> = sink.name().into();
         let mut open =
             Self { outlet, name, sink: Arc::clone(sink), queue: None, thread: Mutex::new(None), tally };
         if let Placement::Thread { capacity, overflow } = sink.placement() {
             let queue = Arc::new(SinkQueue::new(capacity, overflow, workers));
-            let delivery = Delivery::new(sink.open()?, Arc::clone(shared));
-            let (fed, total, named) = (Arc::clone(&queue), Arc::clone(&open.tally), Arc::clone(&open.name));
+            let writer = sink.open(&context(shared))?;
+            let delivery = Delivery::new(writer, Arc::clone(shared), Arc::clone(&open.tally));
+            let (fed, named, failing) = (Arc::clone(&queue), Arc::clone(&open.name), Arc::clone(shared));
             let thread = std::thread::Builder::new()
                 .name(format!("sink {}", open.name))
-                .spawn(move || run_thread(&named, delivery, &fed, &total))
+                .spawn(move || run_thread(&named, delivery, &fed, &failing))
                 .map_err(|source| SinkError::Io {
                     sink: open.name.to_string(),
                     action: "start a thread for",
@@ -182,27 +119,33 @@ impl<S: Sink> SinkOutlet<S> {
 fn run_thread<W: SinkWriter>(
     name: &str,
     mut delivery: Delivery<W>,
-    queue: &SinkQueue<W::Item>,
-    total: &Mutex<Tally>,
+    queue: &TimedQueue<W::Item>,
+    shared: &Shared,
 ) where
     W::Item: Item,
 {
-    let shared = Arc::clone(&delivery.shared);
     let run = catch_unwind(AssertUnwindSafe(|| {
-        let mut batch = Vec::new();
+        let (mut batch, mut items) = (Vec::new(), Vec::new());
         while queue.take(&mut batch) {
-            delivery.write(&mut batch);
-            if delivery.failed {
+            // The oldest of a batch has waited the longest; it stands for the others.
+            let flushed = batch.first().map_or(0, |(_, flushed)| *flushed);
+            items.extend(batch.drain(..).map(|(item, _)| item));
+            delivery.write(&mut items, flushed);
+            if delivery.has_failed() {
                 queue.close();
             }
         }
-        delivery.finish(total);
+        delivery.finish();
     }));
     if let Err(panic) = run {
         queue.close();
         shared
             .fail(PipelineError::Panicked { place: format!("sink {name}"), message: panic_message(&*panic) });
     }
+}
+
+fn context(shared: &Shared) -> SinkContext {
+    SinkContext { clock: Arc::clone(&shared.clock) }
 }
 
 /// What a panic said.
@@ -220,28 +163,38 @@ impl<S: Sink> Outlet for SinkOutlet<S> {
     ) -> Flush {
         let (flush, stream) = output(builder, outboxes.of::<S::Item>(self.outlet));
         match &self.queue {
-            Some(queue) => into_queue(stream, queue, shared),
-            None => match self.sink.open() {
-                Ok(writer) => in_line(stream, Delivery::new(writer, Arc::clone(shared)), &self.tally),
+            Some(queue) => into_queue(stream, queue, outboxes.flushed(), shared),
+            None => match self.sink.open(&context(shared)) {
+                Ok(writer) => {
+                    let delivery = Delivery::new(writer, Arc::clone(shared), Arc::clone(&self.tally));
+                    in_line(stream, delivery, outboxes.flushed());
+                }
                 Err(error) => shared.fail(PipelineError::Sink(error)),
             },
         }
         flush
     }
 
-    fn finish(&self) -> Option<SinkReport> {
+    fn report(&self) -> Option<SinkReport> {
+        let counts = self.tally.counts();
+        Some(SinkReport {
+            name: Arc::clone(&self.name),
+            written: counts.written,
+            dropped: self.queue.as_ref().map_or(0, |queue| queue.dropped()),
+            skipped: counts.skipped,
+            output: counts.output,
+            latency: counts.total,
+        })
+    }
+
+    fn finish(&self) {
+        if let Some(queue) = &self.queue {
+            queue.end();
+        }
         if let Some(thread) = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take() {
             // The thread catches its own panics: joining it cannot fail.
             let _ = thread.join();
         }
-        let tally = std::mem::take(&mut *self.tally.lock().unwrap_or_else(PoisonError::into_inner));
-        Some(SinkReport {
-            name: Arc::clone(&self.name),
-            written: tally.written,
-            dropped: self.queue.as_ref().map_or(0, |queue| queue.dropped()),
-            skipped: tally.skipped,
-            latency: tally.latency,
-        })
     }
 }
 
@@ -249,32 +202,36 @@ impl<S: Sink> Outlet for SinkOutlet<S> {
 fn in_line<W: SinkWriter>(
     stream: Stream<'_, Tick, Vec<W::Item>>,
     delivery: Delivery<W>,
-    total: &Arc<Mutex<Tally>>,
+    flushed: Rc<Cell<u64>>,
 ) where
     W::Item: Item,
 {
     let mut builder = OperatorBuilder::new("deliver".to_owned(), stream.scope());
     let mut input = builder.new_input(stream, Local);
     let mut delivery = Some(delivery);
-    let total = Arc::clone(total);
     builder.build(move |_| {
         move |frontiers| {
             input.for_each(|_, items| {
                 if let Some(delivery) = &mut delivery {
-                    delivery.write(items);
+                    delivery.write(items, flushed.get());
                 }
             });
             if frontiers[0].is_empty()
                 && let Some(delivery) = delivery.take()
             {
-                delivery.finish(&total);
+                delivery.finish();
             }
         }
     });
 }
 
 /// Puts a stream's items into a sink's queue.
-fn into_queue<T: Item>(stream: Stream<'_, Tick, Vec<T>>, queue: &Arc<SinkQueue<T>>, shared: &Arc<Shared>) {
+fn into_queue<T: Item>(
+    stream: Stream<'_, Tick, Vec<T>>,
+    queue: &Arc<TimedQueue<T>>,
+    flushed: Rc<Cell<u64>>,
+    shared: &Arc<Shared>,
+) {
     let mut builder = OperatorBuilder::new("deliver".to_owned(), stream.scope());
     let scope = stream.scope();
     let pending = Arc::new(AtomicBool::new(false));
@@ -287,7 +244,7 @@ fn into_queue<T: Item>(stream: Stream<'_, Tick, Vec<T>>, queue: &Arc<SinkQueue<T
     builder.build_reschedule(move |_| {
         move |frontiers| {
             pending.store(false, Ordering::SeqCst);
-            input.for_each(|_, items| backlog.extend(items.drain(..)));
+            input.for_each(|_, items| backlog.extend(items.drain(..).map(|item| (item, flushed.get()))));
             if let Some(lane) = &lane
                 && !backlog.is_empty()
             {

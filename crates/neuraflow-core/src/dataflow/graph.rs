@@ -4,14 +4,13 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::chain::root_spec;
 use super::error::BuildError;
 use super::items::LateSamples;
 use super::plan::{Outboxes, Plans, Site, instantiate_all};
 use super::report::PathLatency;
 use super::stream::StreamState;
 use crate::model::{Chunk, Span, StreamHeader, Timestamp};
-use crate::operator::{Latency, Missing};
+use crate::operator::{Latency, Missing, SignalSpec};
 use crate::window::{GapFiller, GapPolicy, Sequencer, SequencerConfig, WindowGrid};
 
 pub(super) struct Graph {
@@ -27,19 +26,20 @@ pub(super) struct Graph {
 }
 
 impl Graph {
-    /// Makes a stream's chain. A stream that is opened anew resumes at `resume_at`: what lies before is late.
+    /// Makes a stream's chain, and notes the latency of its paths. A stream that is opened anew resumes at `resume_at`:
+    /// what lies before is late.
     pub(super) fn stream(
         &self,
         header: Arc<StreamHeader>,
         resume_at: Option<Timestamp>,
         outboxes: &Outboxes,
         late: Option<Rc<RefCell<Vec<LateSamples>>>>,
+        paths: &mut Vec<PathLatency>,
     ) -> Result<StreamState, BuildError> {
-        let mut paths = Vec::new();
         let missing = if self.gaps.restarts() { Missing::Restart } else { Missing::Freeze };
-        let spec = root_spec(&header, missing);
+        let spec = SignalSpec { channels: Arc::clone(&header.channels), rate: header.rate, missing };
         let first = resume_at.map_or(0, |time| header.first_at_or_after(time));
-        let (origin, budget, paths) = (self.origin, self.budget, &mut paths);
+        let (origin, budget) = (self.origin, self.budget);
         let mut site = Site { header: &header, first, origin, budget, outboxes, paths };
         let root = instantiate_all(&self.root, &spec, Latency::default(), &mut site)?;
         let grid = WindowGrid::new(header.t0, header.rate, self.origin, self.hop).map_err(|source| {
@@ -57,14 +57,8 @@ impl Graph {
         header: &StreamHeader,
         paths: &mut Vec<PathLatency>,
     ) -> Result<(), BuildError> {
-        let header = Arc::new(header.clone());
-        let outboxes = Outboxes::default();
-        self.stream(Arc::clone(&header), None, &outboxes, None)?;
-        let spec = root_spec(&header, Missing::default());
-        let (origin, budget, outboxes) = (self.origin, self.budget, &outboxes);
         let mut own = Vec::new();
-        let mut site = Site { header: &header, first: 0, origin, budget, outboxes, paths: &mut own };
-        instantiate_all(&self.root, &spec, Latency::default(), &mut site)?;
+        self.stream(Arc::new(header.clone()), None, &Outboxes::default(), None, &mut own)?;
         paths.append(&mut own);
         Ok(())
     }

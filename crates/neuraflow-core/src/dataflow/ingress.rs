@@ -64,7 +64,7 @@ pub(super) fn ingress<'scope>(
             let polled = source.poll(&mut ingest, BUDGET);
             let mut session = output.session_with_builder(&*cap);
             ingest.hand_over(|slab| {
-                shared.pressure.enter(slab.values.len());
+                shared.pressure.enter(slab.weight());
                 session.give_container(slab);
             });
             drop(session);

@@ -1,10 +1,11 @@
 //! The keyed operator: every stream's own chain, on the worker that its key group maps to.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use timely::dataflow::Stream;
 use timely::dataflow::channels::pact::DistributorPact;
@@ -20,6 +21,7 @@ use super::report::{StreamReport, WindowCounts};
 use super::shared::Shared;
 use super::slab::SlabRoute;
 use super::stream::StreamState;
+use super::watch::INTERVAL;
 use crate::ingest::{Entry, EntryBody, Slab, StreamId};
 use crate::model::{StreamHeader, StreamKey};
 use crate::window::Accounting;
@@ -33,7 +35,9 @@ pub(super) fn keyed(
     reports: &Rc<RefCell<Vec<StreamReport>>>,
 ) {
     let outboxes = Rc::new(Outboxes::default());
-    let mut builder = OperatorBuilder::new("keyed".to_owned(), slabs.scope());
+    let slabs_scope = slabs.scope();
+    let mut builder = OperatorBuilder::new("keyed".to_owned(), slabs_scope);
+    let activator = slabs_scope.activator_for(builder.operator_info().address);
     let mut input = builder.new_input(slabs, DistributorPact(|_| SlabRoute));
     let mut flushes: Vec<Flush> =
         outlets.iter().map(|outlet| outlet.attach(&mut builder, &outboxes, shared)).collect();
@@ -41,22 +45,27 @@ pub(super) fn keyed(
     let reports = Rc::clone(reports);
     builder.build(move |mut capabilities: Vec<Capability<Tick>>| {
         move |frontiers| {
-            let mut values = 0;
+            let mut weight = 0;
             input.for_each(|_, slab| {
-                values += slab.values.len();
+                weight += slab.weight();
                 streams.slab(slab);
             });
             let over = frontiers[0].is_empty();
             if over {
                 streams.end_all();
-                reports.borrow_mut().extend(streams.take_reports());
             }
+            streams.computed();
             for (flush, capability) in flushes.iter_mut().zip(&capabilities) {
                 flush(capability);
             }
-            streams.publish();
-            if values > 0 {
-                streams.shared.pressure.leave(values);
+            if let Some(wait) = streams.publish(over) {
+                activator.activate_after(wait); // what is not told yet is told then, if nothing else comes
+            }
+            if over {
+                reports.borrow_mut().extend(streams.take_reports());
+            }
+            if weight > 0 {
+                streams.shared.pressure.leave(weight);
             }
             match frontiers[0].frontier().first() {
                 Some(tick) => capabilities
@@ -72,11 +81,12 @@ pub(super) fn keyed(
 /// A stream as its worker knows it.
 enum Slot {
     Running(Box<StreamState>),
-    /// Its samples are counted as rejected.
+    /// What comes for it is only counted: its samples as rejected, or as dropped where the source dropped them.
     Refused {
         header: Arc<StreamHeader>,
         reason: String,
-        rejected: u64,
+        accounting: Accounting,
+        markers: u64,
     },
 }
 
@@ -95,6 +105,13 @@ struct Streams {
     /// Since they were last published.
     samples: u64,
     windows: u64,
+    /// When the slab being processed was taken up.
+    taken: u64,
+    /// Of this activation: how long a packet waited, when it was taken up, and how many windows it closed.
+    timings: Vec<(u64, u64, u64)>,
+    /// Streams whose state is not on the board yet, and when the board was last written.
+    untold: BTreeSet<StreamId>,
+    told: u64,
     /// Latest arrival seen: the one that the end of the input is stamped with.
     arrival: u64,
 }
@@ -112,11 +129,16 @@ impl Streams {
             past: BTreeMap::new(),
             samples: 0,
             windows: 0,
+            taken: 0,
+            timings: Vec::new(),
+            untold: BTreeSet::new(),
+            told: 0,
             arrival: 0,
         }
     }
 
     fn slab(&mut self, slab: &mut Slab) {
+        self.taken = self.shared.clock.now();
         let mut values = slab.values.as_slice();
         for entry in slab.entries.drain(..) {
             let taken = match entry.body {
@@ -152,13 +174,31 @@ impl Streams {
                 let (samples, windows) = (state.samples_in() - before.0, state.windows().total() - before.1);
                 self.samples += samples;
                 self.windows += windows;
+                if windows > 0 {
+                    self.timings.push((self.taken.saturating_sub(arrival), self.taken, windows));
+                }
+                if self.shared.board.is_watched() {
+                    self.untold.insert(id);
+                }
                 if let Some(error) = fatal {
                     self.shared.fail(error);
                 }
             }
-            Some(Slot::Refused { header, rejected, .. }) => {
-                *rejected += values.len().div_ceil(header.channels.len().max(1)) as u64;
-            }
+            Some(Slot::Refused { header, accounting, markers, .. }) => match body {
+                EntryBody::Samples { .. } => {
+                    let samples = values.len().div_ceil(header.channels.len().max(1)) as u64;
+                    accounting.samples_in += samples;
+                    accounting.rejected += samples;
+                }
+                EntryBody::Dropped { samples, .. } => {
+                    // As the sequencer does: a claim that no device can have earned must not spoil the books.
+                    let samples = samples.min((1 << 62) - accounting.samples_in.min(1 << 62));
+                    accounting.samples_in += samples;
+                    accounting.dropped += samples;
+                }
+                EntryBody::Marker(_) => *markers += 1,
+                EntryBody::Silent | EntryBody::End { .. } | EntryBody::Open(_) => {}
+            },
             None => self.shared.count_orphans(values.len() as u64),
         }
     }
@@ -187,7 +227,13 @@ impl Streams {
             None => {}
         }
         let slot = if owner == id {
-            let made = self.graph.stream(Arc::clone(&header), resume_at, &self.outboxes, self.late.clone());
+            let made = self.graph.stream(
+                Arc::clone(&header),
+                resume_at,
+                &self.outboxes,
+                self.late.clone(),
+                &mut Vec::new(), // known since the graph was built
+            );
             made.map_or_else(
                 |error| refuse(header, error.to_string()),
                 |state| Slot::Running(Box::new(state)),
@@ -211,6 +257,9 @@ impl Streams {
                 state.end(None, arrival);
                 let (windows, fatal) = (state.windows().total() - before, state.take_fatal());
                 self.windows += windows;
+                if self.shared.board.is_watched() {
+                    self.untold.insert(id);
+                }
                 if let Some(error) = fatal {
                     self.shared.fail(error);
                 }
@@ -237,26 +286,56 @@ impl Streams {
         self.past.insert(id, report);
     }
 
-    /// Publishes what came since the last call, for whoever watches.
-    fn publish(&mut self) {
+    /// All slabs of an activation are processed: what was computed leaves now.
+    fn computed(&mut self) {
+        let now = self.shared.clock.now();
+        self.outboxes.flushed().set(now);
+        if !self.timings.is_empty() {
+            let split = |(wait, taken, windows): (u64, u64, u64)| (wait, now.saturating_sub(taken), windows);
+            self.shared.record(self.timings.drain(..).map(split));
+        }
+    }
+
+    /// Publishes what came since the last call, for whoever watches. Says when to call again, if something is untold.
+    fn publish(&mut self, over: bool) -> Option<Duration> {
         self.shared.samples_in.fetch_add(std::mem::take(&mut self.samples), Ordering::Relaxed);
         self.shared.windows.fetch_add(std::mem::take(&mut self.windows), Ordering::Relaxed);
+        if self.untold.is_empty() {
+            return None;
+        }
+        let now = self.outboxes.flushed().get();
+        let since = now.saturating_sub(self.told);
+        if since < INTERVAL && !over {
+            return Some(Duration::from_nanos(INTERVAL - since));
+        }
+        self.told = now;
+        let untold = std::mem::take(&mut self.untold);
+        let reports = untold.into_iter().filter_map(|id| {
+            let mut report =
+                self.slots.get(id.reader as usize)?.get(id.slot as usize)?.as_ref().map(report_of)?;
+            if let Some(earlier) = self.past.get(&id) {
+                report.absorb(earlier);
+            }
+            Some(report)
+        });
+        self.shared.board.write(reports);
+        None
     }
 }
 
 fn refuse(header: Arc<StreamHeader>, reason: String) -> Slot {
     tracing::warn!(stream = %header.name, %reason, "stream refused");
-    Slot::Refused { header, reason, rejected: 0 }
+    Slot::Refused { header, reason, accounting: Accounting::default(), markers: 0 }
 }
 
 fn report_of(slot: &Slot) -> StreamReport {
     match slot {
         Slot::Running(state) => state.report(),
-        Slot::Refused { header, reason, rejected } => StreamReport {
+        Slot::Refused { header, reason, accounting, markers } => StreamReport {
             header: Arc::clone(header),
-            accounting: Accounting { samples_in: *rejected, rejected: *rejected, ..Accounting::default() },
+            accounting: *accounting,
             windows: WindowCounts::default(),
-            markers: 0,
+            markers: *markers,
             refused_inputs: 0,
             refused: Some(reason.clone()),
         },

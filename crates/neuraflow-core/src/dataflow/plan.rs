@@ -4,7 +4,7 @@
 //! on the workers it makes the chains that run.
 
 use std::any::Any;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -42,25 +42,41 @@ pub(super) struct Site<'a> {
 }
 
 impl Site<'_> {
-    fn within_budget(&self, stage: &Arc<str>, latency: Latency) -> Result<(), BuildError> {
+    /// Prepares an operator: what comes out of it, and the latency up to there, which must be within the budget.
+    fn prepare<O: Operator>(
+        &self,
+        stage: &Arc<str>,
+        operator: &mut O,
+        spec: &<O::In as Item>::Spec,
+        ahead: Latency,
+    ) -> Result<(<O::Out as Item>::Spec, Latency), BuildError> {
+        let out = operator.prepare(spec).map_err(|source| BuildError::Stage {
+            stage: Arc::clone(stage),
+            stream: self.header.name.clone(),
+            source,
+        })?;
+        let latency = ahead.then(operator.latency());
         let found = latency.group_delay + latency.look_ahead;
         match self.budget {
             Some(budget) if found > budget => {
                 Err(BuildError::OverBudget { stage: Arc::clone(stage), budget, found })
             }
-            _ => Ok(()),
+            _ => Ok((out, latency)),
         }
     }
 }
 
 /// A worker's outboxes: one for each outlet of the graph, filled by its chains and emptied after each activation.
 #[derive(Default)]
-pub(super) struct Outboxes(RefCell<Vec<Option<Rc<dyn Any>>>>);
+pub(super) struct Outboxes {
+    boxes: RefCell<Vec<Option<Rc<dyn Any>>>>,
+    flushed: Rc<Cell<u64>>,
+}
 
 impl Outboxes {
     /// The outbox of an outlet. An outlet has one item type, so the types agree.
     pub(super) fn of<T: 'static>(&self, outlet: usize) -> Rc<RefCell<Vec<T>>> {
-        let mut boxes = self.0.borrow_mut();
+        let mut boxes = self.boxes.borrow_mut();
         if boxes.len() <= outlet {
             boxes.resize(outlet + 1, None);
         }
@@ -71,6 +87,11 @@ impl Outboxes {
             fresh
         })
     }
+
+    /// When they were last emptied, in nanoseconds of the pipeline's clock.
+    pub(super) fn flushed(&self) -> Rc<Cell<u64>> {
+        Rc::clone(&self.flushed)
+    }
 }
 
 pub(super) fn instantiate_all<T: Item>(
@@ -80,10 +101,6 @@ pub(super) fn instantiate_all<T: Item>(
     site: &mut Site<'_>,
 ) -> Result<Children<T>, BuildError> {
     plans.iter().map(|plan| plan.instantiate(spec, ahead, site)).collect()
-}
-
-fn refused(stage: &Arc<str>, site: &Site<'_>, source: crate::operator::OperatorError) -> BuildError {
-    BuildError::Stage { stage: Arc::clone(stage), stream: site.header.name.clone(), source }
 }
 
 pub(super) struct StagePlan<O> {
@@ -100,9 +117,7 @@ impl<O: Operator<In = Chunk, Out = Chunk>> Plan<Chunk> for StagePlan<O> {
         site: &mut Site<'_>,
     ) -> Result<Box<dyn Node<Chunk>>, BuildError> {
         let mut operator = (self.make)();
-        let out_spec = operator.prepare(spec).map_err(|source| refused(&self.stage, site, source))?;
-        let latency = ahead.then(operator.latency());
-        site.within_budget(&self.stage, latency)?;
+        let (out_spec, latency) = site.prepare(&self.stage, &mut operator, spec, ahead)?;
         let children = instantiate_all(&self.children, &out_spec, latency, site)?;
         let channels_out = out_spec.channels.len();
         let stage = Arc::clone(&self.stage);
@@ -127,9 +142,7 @@ where
         site: &mut Site<'_>,
     ) -> Result<Box<dyn Node<O::In>>, BuildError> {
         let mut operator = (self.make)();
-        let out_spec = operator.prepare(spec).map_err(|source| refused(&self.stage, site, source))?;
-        let latency = ahead.then(operator.latency());
-        site.within_budget(&self.stage, latency)?;
+        let (out_spec, latency) = site.prepare(&self.stage, &mut operator, spec, ahead)?;
         let children = instantiate_all(&self.children, &out_spec, latency, site)?;
         Ok(Box::new(MapNode {
             stage: Arc::clone(&self.stage),
@@ -158,7 +171,8 @@ impl Plan<Chunk> for WindowPlan {
         site: &mut Site<'_>,
     ) -> Result<Box<dyn Node<Chunk>>, BuildError> {
         let header = Arc::clone(site.header);
-        let grid = WindowGrid::new(header.t0, spec.rate, site.origin, self.hop).map_err(|source| {
+        let grid = WindowGrid::new(header.t0, spec.rate, site.origin, self.hop);
+        let grid = grid.and_then(|grid| grid.dense_enough().map(|()| grid)).map_err(|source| {
             BuildError::Window { stage: Arc::clone(&self.stage), stream: header.name.clone(), source }
         })?;
         let warm_up = spec.rate.samples_in(ahead.warm_up);

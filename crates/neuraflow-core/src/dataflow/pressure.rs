@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::source::Waker;
 
-/// Values (numbers, not samples) that may be between ingress and the keyed operators: 16 MiB of `f32`.
+/// Weight that may be between ingress and the keyed operators: 16 MiB of `f32` values, each packet weighing 16 more.
 const IN_FLIGHT: usize = 4 << 20;
 
 #[derive(Debug, Default)]
@@ -38,12 +38,12 @@ impl Pressure {
         self.in_flight.load(Ordering::SeqCst) < IN_FLIGHT && self.held.load(Ordering::SeqCst) == 0
     }
 
-    pub(super) fn enter(&self, values: usize) {
-        self.in_flight.fetch_add(values, Ordering::SeqCst);
+    pub(super) fn enter(&self, weight: usize) {
+        self.in_flight.fetch_add(weight, Ordering::SeqCst);
     }
 
-    pub(super) fn leave(&self, values: usize) {
-        self.in_flight.fetch_sub(values, Ordering::SeqCst);
+    pub(super) fn leave(&self, weight: usize) {
+        self.in_flight.fetch_sub(weight, Ordering::SeqCst);
         self.wake_if_room();
     }
 

@@ -82,7 +82,15 @@ impl<T> SinkQueue<T> {
 
     /// One worker will put nothing in any more.
     pub(super) fn leave(&self) {
-        self.lock().producers -= 1;
+        let mut state = self.lock();
+        state.producers = state.producers.saturating_sub(1);
+        drop(state);
+        self.changed.notify_one();
+    }
+
+    /// No worker is left: what is queued is all there is, whether or not every worker got as far as to put something in.
+    pub(super) fn end(&self) {
+        self.lock().producers = 0;
         self.changed.notify_one();
     }
 

@@ -41,7 +41,9 @@ impl<T: Item> Outlet for RawOutlet<T> {
         flush
     }
 
-    fn finish(&self) -> Option<SinkReport> {
+    fn report(&self) -> Option<SinkReport> {
         None
     }
+
+    fn finish(&self) {}
 }

@@ -15,6 +15,10 @@ pub struct Report {
     pub streams: Vec<StreamReport>,
     /// One entry for each sink, in the order in which they stand in the graph.
     pub sinks: Vec<SinkReport>,
+    /// From arrival of a packet that closed windows to its worker taking it up, once for each window.
+    pub wait: LatencyHistogram,
+    /// From there to the end of the activation in which its windows were computed.
+    pub compute: LatencyHistogram,
     /// Values that came for streams that were never opened: no stream can account for them.
     pub orphan_values: u64,
 }
@@ -30,7 +34,7 @@ pub struct StreamReport {
     pub windows: WindowCounts,
     /// Experiment events.
     pub markers: u64,
-    /// Inputs that an operator refused and that were left out.
+    /// Inputs that an operator refused and that were left out, and markers that came after the stream's end.
     pub refused_inputs: u64,
     /// Why the stream was not processed at all, if so; its samples are then counted as rejected.
     pub refused: Option<String>,
@@ -91,6 +95,8 @@ pub struct SinkReport {
     pub dropped: u64,
     /// Items it could not write and left out.
     pub skipped: u64,
+    /// From leaving the operators to the sink having taken an item.
+    pub output: LatencyHistogram,
     /// From arrival of the packet that closed an item's window to the sink having taken it.
     pub latency: LatencyHistogram,
 }
@@ -122,6 +128,11 @@ impl LatencyHistogram {
     pub fn record(&mut self, nanos: u64) {
         // It grows by itself, so that no latency is too long for it (`saturating_record` would not let it grow).
         let _ = self.0.record(nanos);
+    }
+
+    /// Adds the same latency several times.
+    pub fn record_many(&mut self, nanos: u64, count: u64) {
+        let _ = self.0.record_n(nanos, count);
     }
 
     /// Adds another histogram's latencies.

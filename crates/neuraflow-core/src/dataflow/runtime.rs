@@ -20,6 +20,7 @@ use super::keyed::keyed;
 use super::pipeline::Pipeline;
 use super::report::{Report, StreamReport};
 use super::shared::Shared;
+use super::watch::Watch;
 use crate::resilience::Clock;
 use crate::source::Source;
 
@@ -57,17 +58,18 @@ pub(super) fn spawn(
 ) -> Result<Running, PipelineError> {
     let count = workers.0.get();
     let shared = Arc::new(Shared::new(clock));
-    let mut outlets = Vec::new();
+    let mut running = Running { shared: Arc::clone(&shared), guards: None, outlets: Vec::new() };
     for (index, open) in pipeline.outlets.iter().enumerate() {
-        outlets.push(open(index, count, &shared)?);
+        running.outlets.push(open(index, count, &shared)?); // on an error, those that are open are finished
     }
     let (graph, sources) = (pipeline.graph, pipeline.sources);
-    let (of_worker, outlets_of_worker) = (Arc::clone(&shared), outlets.clone());
+    let (of_worker, outlets_of_worker) = (shared, running.outlets.clone());
     let guards = initialize(Config::Process(count), move |allocator| {
         run_worker(allocator, &graph, &sources, &outlets_of_worker, &of_worker)
     })
     .map_err(|reason| PipelineError::Spawn { workers: count, reason })?;
-    Ok(Running { shared, guards: Some(guards), outlets })
+    running.guards = Some(guards);
+    Ok(running)
 }
 
 /// A worker's whole life. A panic anywhere in it stops all workers and becomes the pipeline's error.
@@ -122,6 +124,11 @@ impl Running {
         self.guards.as_ref().is_none_or(|guards| guards.guards().iter().all(|guard| guard.is_finished()))
     }
 
+    /// Looks on from another thread, for dashboards and metrics.
+    pub fn watch(&self) -> Watch {
+        Watch::new(&self.shared, &self.outlets)
+    }
+
     /// Asks for a stop: sources are read no further, everything under way is drained, the last windows are flushed.
     pub fn stop(&self) {
         self.shared.request_stop();
@@ -136,10 +143,12 @@ impl Running {
     pub fn join(mut self) -> Result<Report, PipelineError> {
         let mut streams: Vec<StreamReport> = self.wait().into_iter().flatten().collect();
         streams.sort_by_key(|stream| stream.header.key);
-        let sinks = self.outlets.iter().filter_map(|outlet| outlet.finish()).collect();
+        self.outlets.iter().for_each(|outlet| outlet.finish());
+        let sinks = self.outlets.iter().filter_map(|outlet| outlet.report()).collect();
+        let (wait, compute) = self.shared.latency();
         match self.shared.take_failure() {
             Some(error) => Err(error),
-            None => Ok(Report { streams, sinks, orphan_values: self.shared.orphans() }),
+            None => Ok(Report { streams, sinks, wait, compute, orphan_values: self.shared.orphans() }),
         }
     }
 
@@ -152,11 +161,9 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        if self.guards.is_some() {
-            self.stop();
-            self.wait();
-            self.outlets.iter().for_each(|outlet| drop(outlet.finish()));
-        }
+        self.stop();
+        self.wait();
+        self.outlets.iter().for_each(|outlet| outlet.finish());
     }
 }
 

@@ -6,6 +6,8 @@ use std::thread::Thread;
 
 use super::error::PipelineError;
 use super::pressure::Pressure;
+use super::report::LatencyHistogram;
+use super::watch::Board;
 use crate::resilience::Clock;
 use crate::source::Waker;
 
@@ -21,6 +23,8 @@ pub(super) struct Shared {
     threads: Mutex<Vec<Thread>>,
     wakers: Mutex<Vec<Waker>>,
     orphans: AtomicU64,
+    pub(super) board: Board,
+    latency: Mutex<(LatencyHistogram, LatencyHistogram)>,
     pub(super) samples_in: AtomicU64,
     pub(super) windows: AtomicU64,
 }
@@ -36,6 +40,8 @@ impl Shared {
             threads: Mutex::new(Vec::new()),
             wakers: Mutex::new(Vec::new()),
             orphans: AtomicU64::new(0),
+            board: Board::default(),
+            latency: Mutex::default(),
             samples_in: AtomicU64::new(0),
             windows: AtomicU64::new(0),
         }
@@ -85,6 +91,20 @@ impl Shared {
 
     pub(super) fn stopping(&self) -> bool {
         self.stop.load(Ordering::SeqCst)
+    }
+
+    /// Adds what one activation took: for each slab, how long it had waited, how long it took, and the windows it closed.
+    pub(super) fn record(&self, slabs: impl Iterator<Item = (u64, u64, u64)>) {
+        let mut latency = self.latency.lock().unwrap_or_else(PoisonError::into_inner);
+        for (wait, compute, windows) in slabs {
+            latency.0.record_many(wait, windows);
+            latency.1.record_many(compute, windows);
+        }
+    }
+
+    /// Wait and compute so far.
+    pub(super) fn latency(&self) -> (LatencyHistogram, LatencyHistogram) {
+        self.latency.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn unpark_all(&self) {

@@ -64,10 +64,12 @@ impl StreamState {
 
     pub(super) fn marker(&mut self, marker: Marker) {
         self.markers += 1;
+        self.step.refused_inputs += u64::from(self.ended); // nothing is left to take it
         event_all(&mut self.root, &Event::Marker(Arc::new(marker)), &mut self.step);
     }
 
-    /// Flushes everything; what comes afterwards is rejected.
+    /// Flushes everything and lets the operators go: what comes afterwards is rejected, and a pipeline that sees many
+    /// streams end must not keep the memory of all their look-backs.
     pub(super) fn end(&mut self, next: Option<Sequence>, arrival: u64) {
         if self.ended {
             return;
@@ -77,6 +79,7 @@ impl StreamState {
         let Self { sequencer, filler, root, step, late, .. } = self;
         sequencer.end(next, &mut |piece| pass_on(&piece, filler, root, step, late));
         event_all(root, &Event::End, step);
+        root.clear();
     }
 
     pub(super) fn windows(&self) -> WindowCounts {

@@ -55,6 +55,18 @@ impl Channel {
         Self { label, ten_twenty, kind, unit: Unit::Microvolt }
     }
 
+    /// A channel computed from others, of the kind and unit of `like`: its name is `label` as it stands. No 10-20 name is
+    /// read from it, since `Fp1-F7` lies at neither electrode.
+    ///
+    /// ```
+    /// use neuraflow_core::model::Channel;
+    /// let derived = Channel::derived("Fp1-F7", &Channel::new("Fp1"));
+    /// assert_eq!((derived.name(), derived.ten_twenty()), ("Fp1-F7", None));
+    /// ```
+    pub fn derived(label: impl Into<String>, like: &Channel) -> Self {
+        Self { label: label.into(), ten_twenty: None, kind: like.kind, unit: like.unit.clone() }
+    }
+
     /// The same channel with another kind.
     #[must_use]
     pub fn with_kind(mut self, kind: ChannelKind) -> Self {

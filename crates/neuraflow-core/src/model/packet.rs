@@ -18,7 +18,19 @@ pub type Sequence = u64;
 /// assert_eq!(openbci.difference(254, 3), -5);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Stored")]
 pub struct SequenceBits(u8);
+
+/// The width as it is stored, not yet checked.
+#[derive(Deserialize)]
+struct Stored(u8);
+
+impl TryFrom<Stored> for SequenceBits {
+    type Error = String;
+    fn try_from(Stored(bits): Stored) -> Result<Self, String> {
+        Self::new(bits).ok_or_else(|| format!("a sample counter has 4 to 63 bits, found {bits}"))
+    }
+}
 
 impl Default for SequenceBits {
     fn default() -> Self {
@@ -102,6 +114,19 @@ pub enum PacketBody {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::SamplingRate;
+
+    #[test]
+    fn what_is_read_back_keeps_its_promises() {
+        let bits = |stored: u8| bincode::deserialize::<SequenceBits>(&[stored]).ok();
+        assert_eq!(bits(8), SequenceBits::new(8));
+        assert_eq!((bits(3), bits(64)), (None, None));
+        let rate = |stored: (u64, u64)| {
+            bincode::deserialize::<SamplingRate>(&bincode::serialize(&stored).unwrap()).ok()
+        };
+        assert_eq!(rate((500, 2)), SamplingRate::hz(250).ok());
+        assert_eq!((rate((0, 1)), rate((1, 0))), (None, None));
+    }
 
     #[test]
     fn differences_are_signed_at_every_width() {

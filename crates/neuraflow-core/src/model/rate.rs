@@ -23,9 +23,24 @@ const NANOS: i128 = 1_000_000_000;
 /// # Ok::<(), neuraflow_core::model::RateError>(())
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "Parts")]
 pub struct SamplingRate {
     num: u64,
     den: u64,
+}
+
+/// The rate as it is stored, not yet checked.
+#[derive(Deserialize)]
+struct Parts {
+    num: u64,
+    den: u64,
+}
+
+impl TryFrom<Parts> for SamplingRate {
+    type Error = RateError;
+    fn try_from(parts: Parts) -> Result<Self, RateError> {
+        Self::ratio(parts.num, parts.den)
+    }
 }
 
 /// Why a sampling rate was refused.

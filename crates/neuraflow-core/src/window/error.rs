@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use crate::model::{Recovery, Span, Timestamp};
+use crate::model::{Recovery, SamplingRate, Span, Timestamp};
 
 /// Why windows of this kind cannot be made.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -31,6 +31,18 @@ pub enum WindowError {
     Samples {
         /// How many it would hold.
         found: u64,
+    },
+    /// Samples so rare, or windows so short, that each sample would be followed by a flood of empty windows.
+    #[error(
+        "at most {most} windows may pass from one sample to the next, found {found} at {rate}; lengthen the window"
+    )]
+    Sparse {
+        /// How many may.
+        most: u64,
+        /// How many would.
+        found: u64,
+        /// Samples per second.
+        rate: SamplingRate,
     },
 }
 

@@ -233,13 +233,7 @@ impl GapFiller {
         self.emit(first, imputed_end, CoverageKind::Imputed, Some((gap, after)), out);
         if imputed_end < end {
             self.masked = Some(gap.start);
-            self.restart |= match self.policy {
-                GapPolicy::Mask => false,
-                GapPolicy::Reset => true,
-                GapPolicy::Hold { beyond, .. } | GapPolicy::Interpolate { beyond, .. } => {
-                    beyond == Beyond::Reset
-                }
-            };
+            self.restart |= self.policy.restarts();
             self.emit(imputed_end, end, CoverageKind::Missing, None, out);
         }
     }

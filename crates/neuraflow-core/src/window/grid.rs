@@ -127,6 +127,21 @@ impl WindowGrid {
         u32::try_from(count.max(0)).unwrap_or(u32::MAX)
     }
 
+    /// Refuses a grid on which one sample could bring about more windows than it is worth: a header that claims a
+    /// sample a year must not cost millions of empty windows for each.
+    ///
+    /// # Errors
+    /// More than 4,096 windows from one sample to the next; at 50 ms that is a sample in 204 s.
+    pub fn dense_enough(&self) -> Result<(), WindowError> {
+        const MOST: u64 = 4_096;
+        let period = i128::from(self.rate.den()) * NANOS / i128::from(self.rate.num());
+        let found = u64::try_from(period / i128::from(self.hop.as_nanos())).unwrap_or(u64::MAX);
+        if found > MOST {
+            return Err(WindowError::Sparse { most: MOST, found, rate: self.rate });
+        }
+        Ok(())
+    }
+
     /// The first sample, from 0 on, at or after an instant.
     pub fn first_at_or_after(&self, time: Timestamp) -> u64 {
         u64::try_from(first_at(self.t0, self.rate, time).max(0)).unwrap_or(u64::MAX)

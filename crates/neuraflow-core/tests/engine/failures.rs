@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use neuraflow_core::dataflow::{Pipeline, PipelineError, Tumbling, Workers};
 use neuraflow_core::ingest::Ingest;
 use neuraflow_core::model::{Features, StreamHeader, Window};
-use neuraflow_core::sink::{Overflow, Placement, Sink, SinkError, SinkWriter};
+use neuraflow_core::sink::{Overflow, Placement, Sink, SinkContext, SinkError, SinkWriter};
 use neuraflow_core::source::{Polled, Source, SourceContext, SourceError, SourceReader};
 
 use super::parts::{Keep, Script, Sum, header};
@@ -93,7 +93,10 @@ fn dropping_a_running_pipeline_stops_it() {
     drop(graph.build().unwrap().spawn(Workers::new(2)).unwrap());
 }
 
-struct Broken;
+/// Cannot be opened: says so, or panics.
+struct Broken {
+    panics: bool,
+}
 
 impl Source for Broken {
     fn name(&self) -> String {
@@ -105,6 +108,7 @@ impl Source for Broken {
     }
 
     fn open(&self, _: SourceContext) -> Result<Option<Box<dyn SourceReader>>, SourceError> {
+        assert!(!self.panics, "no amplifier");
         let source = io::Error::from(io::ErrorKind::ConnectionRefused);
         Err(SourceError::Io { action: "open", target: "the amplifier".into(), source })
     }
@@ -113,9 +117,57 @@ impl Source for Broken {
 #[test]
 fn a_source_that_cannot_be_opened_ends_the_pipeline() {
     let (sink, _) = Keep::<Window>::new();
-    let graph = Pipeline::from(Endless).merge(Broken).window(Tumbling::millis(50)).sink(sink);
+    let graph =
+        Pipeline::from(Endless).merge(Broken { panics: false }).window(Tumbling::millis(50)).sink(sink);
     let error = graph.build().unwrap().spawn(Workers::new(2)).unwrap().join().unwrap_err();
     assert!(error.to_string().starts_with("source broken: cannot open the amplifier"), "{error}");
+}
+
+#[test]
+fn a_source_that_panics_when_opened_leaves_no_sink_waiting() {
+    let (sink, _) = Keep::<Window>::new();
+    let sink = Keep { placement: Placement::Thread { capacity: 2, overflow: Overflow::Block }, ..sink };
+    let graph = Pipeline::from(Broken { panics: true }).window(Tumbling::millis(50)).sink(sink);
+    let error = graph.build().unwrap().spawn(Workers::new(2)).unwrap().join().unwrap_err();
+    assert!(error.to_string().contains("no amplifier"), "{error}");
+}
+
+/// Takes windows with an even number and refuses the others.
+struct Even;
+
+impl Sink for Even {
+    type Item = Window;
+    type Writer = Self;
+
+    fn name(&self) -> String {
+        "even".into()
+    }
+
+    fn placement(&self) -> Placement {
+        Placement::Inline
+    }
+
+    fn open(&self, _: &SinkContext) -> Result<Self, SinkError> {
+        Ok(Self)
+    }
+}
+
+impl SinkWriter for Even {
+    type Item = Window;
+
+    fn write(&mut self, items: &mut Vec<Window>) -> Result<(), SinkError> {
+        items.retain(|window| window.info.index % 2 != 0);
+        let (expected, found) = ("an even number".into(), format!("{} odd ones", items.len()));
+        let refused = SinkError::Layout { sink: "even".into(), what: "window", expected, found };
+        if items.is_empty() { Ok(()) } else { Err(refused) }
+    }
+}
+
+#[test]
+fn what_a_sink_leaves_is_skipped_and_the_rest_is_written() {
+    let graph = Pipeline::from(Script::of(&[header("a", 100, 1)], 100, 10)).window(Tumbling::millis(50));
+    let report = graph.sink(Even).build().unwrap().run().unwrap();
+    assert_eq!((report.sinks[0].written, report.sinks[0].skipped), (10, 10));
 }
 
 /// Fails at the given write.
@@ -136,7 +188,7 @@ impl Sink for FullDisk {
         self.placement
     }
 
-    fn open(&self) -> Result<Self, SinkError> {
+    fn open(&self, _: &SinkContext) -> Result<Self, SinkError> {
         Ok(Self { placement: self.placement, writes: Arc::clone(&self.writes) })
     }
 }

@@ -4,7 +4,7 @@ use std::sync::{Arc, Condvar, Mutex};
 
 use neuraflow_core::dataflow::{Pipeline, Tumbling, Workers};
 use neuraflow_core::model::Window;
-use neuraflow_core::sink::{Overflow, Placement, Sink, SinkError, SinkWriter};
+use neuraflow_core::sink::{Overflow, Placement, Sink, SinkContext, SinkError, SinkWriter};
 
 use super::parts::{Script, header};
 
@@ -39,7 +39,7 @@ impl Sink for Gated {
         Placement::Thread { capacity: 4, overflow: self.overflow }
     }
 
-    fn open(&self) -> Result<Self, SinkError> {
+    fn open(&self, _: &SinkContext) -> Result<Self, SinkError> {
         Ok(self.clone())
     }
 }

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use neuraflow_core::dataflow::{BuildError, LateSamples, Pipeline, StreamMarker, Tumbling, Workers, raw};
 use neuraflow_core::model::{Features, Marker, Packet, PacketBody, Span, Timestamp, Window, WindowStatus};
+use neuraflow_core::window::EpochConfig;
 use raw::timely::dataflow::operators::Inspect;
 
 use super::parts::{Keep, Script, Sum, by_stream, header, packets};
@@ -163,4 +164,33 @@ fn integrators_get_the_timely_stream() {
     });
     pipeline.build().unwrap().spawn(Workers::new(2)).unwrap().join().unwrap();
     assert_eq!(seen.lock().unwrap().len(), 40);
+}
+
+#[test]
+fn epochs_are_cut_around_markers_and_features_are_computed_from_them() {
+    let header = header("a", 100, 1);
+    let mut script = Script::of(std::slice::from_ref(&header), 100, 10);
+    for (place, (millis, label)) in
+        [(300, "go"), (400, "rest"), (700, "go"), (980, "go")].into_iter().enumerate()
+    {
+        let marker = Marker::new(Timestamp::from_nanos(millis * 1_000_000), label);
+        script.packets.insert(4 + place, Packet { stream: header.key, body: PacketBody::Marker(marker) });
+    }
+    let (sink, kept) = Keep::new();
+    let epochs = EpochConfig::new(Span::millis(100), Span::millis(100)).with_labels(["go"]);
+    let graph = Pipeline::from(script).epochs(epochs).feature(Sum::default).sink(sink);
+    graph.build().unwrap().run().unwrap();
+    let sums: Vec<_> = kept.lock().unwrap().iter().map(|f: &Features| (f.info.status, f.values[0])).collect();
+    let sum = |from: i32, to: i32| f64::from((from..to).sum::<i32>());
+    assert_eq!(sums[..2], [(WindowStatus::Complete, sum(20, 40)), (WindowStatus::Complete, sum(60, 80))]);
+    assert_eq!(sums[2].0, WindowStatus::Partial, "the stream ends within it");
+    assert_eq!(kept.lock().unwrap()[0].info.marker.as_ref().unwrap().label, "go");
+}
+
+#[test]
+fn late_samples_have_one_sink() {
+    let ((one, _), (two, _), (sink, _)) = (Keep::new(), Keep::new(), Keep::<Window>::new());
+    let graph = Pipeline::from(Script::of(&[header("a", 100, 1)], 10, 10)).late(one).late(two);
+    let message = graph.window(Tumbling::millis(50)).sink(sink).build().err().unwrap().to_string();
+    assert_eq!(message, "late: expected one sink for late samples, found two");
 }

@@ -5,4 +5,6 @@
 mod failures;
 mod flow;
 mod graphs;
+mod hostile;
+mod lying;
 mod parts;

@@ -8,7 +8,7 @@ use neuraflow_core::model::{
     Channel, FeatureSpec, Features, Packet, PacketBody, SamplingRate, StreamHeader, StreamKey, Window,
 };
 use neuraflow_core::operator::{Item, Latency, Operator, OperatorError, WindowSpec};
-use neuraflow_core::sink::{Placement, Sink, SinkError, SinkWriter};
+use neuraflow_core::sink::{Placement, Sink, SinkContext, SinkError, SinkWriter};
 use neuraflow_core::source::{Polled, Source, SourceContext, SourceError, SourceReader};
 
 pub(crate) fn header(device: &str, hz: u64, channels: usize) -> StreamHeader {
@@ -146,7 +146,7 @@ impl<T: Item> Sink for Keep<T> {
         self.placement
     }
 
-    fn open(&self) -> Result<KeepWriter<T>, SinkError> {
+    fn open(&self, _: &SinkContext) -> Result<KeepWriter<T>, SinkError> {
         Ok(KeepWriter(Arc::clone(&self.kept)))
     }
 }

@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use ndarray::{Array2, ArrayView2};
 use neuraflow_core::checkpoint::{RestoreError, SnapshotReader, SnapshotWriter};
-use neuraflow_core::model::{FeatureSpec, Features, SamplingRate, Span, Window};
+use neuraflow_core::model::{FeatureSpec, Features, SamplingRate, Window};
 use neuraflow_core::operator::{Latency, Operator, OperatorError, WindowSpec};
 
-use super::LookBack;
-use crate::kernel::{Band, Detrend, KernelError, Psd, Value, Window as Taper};
-use crate::shape::{Rows, as_array, same_channels};
+use super::welch::{Welch, refused};
+use crate::kernel::{Band, Psd, Value};
+use crate::shape::as_array;
 
 /// Power of each channel in frequency bands, in µV², from the power spectral density of a look-back that ends with
 /// the window.
@@ -55,31 +55,9 @@ use crate::shape::{Rows, as_array, same_channels};
 #[derive(Debug)]
 pub struct BandPower {
     bands: Vec<(String, Range<f64>)>,
-    over: Span,
-    segment: Option<Span>,
-    rows: Rows,
-    state: Option<State>,
-}
-
-/// What `prepare` allocates.
-#[derive(Debug)]
-struct State {
-    look_back: LookBack,
-    spectrum: Spectrum,
-    samples: Vec<f64>,
-}
-
-/// The density of one channel and the bands in it.
-struct Spectrum {
-    psd: Psd,
-    bands: Vec<Band>,
-    density: Vec<f64>,
-}
-
-impl std::fmt::Debug for Spectrum {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Spectrum").field("bands", &self.bands).finish_non_exhaustive()
-    }
+    welch: Welch,
+    /// Where each band lies in the density, once prepared.
+    bins: Vec<Band>,
 }
 
 impl BandPower {
@@ -87,17 +65,15 @@ impl BandPower {
     pub fn bands<N: Into<String>>(bands: impl IntoIterator<Item = (N, Range<f64>)>) -> Self {
         Self {
             bands: bands.into_iter().map(|(name, edges)| (name.into(), edges)).collect(),
-            over: Span::secs(1),
-            segment: None,
-            rows: Rows::default(),
-            state: None,
+            welch: Welch::default(),
+            bins: Vec::new(),
         }
     }
 
     /// Computes over a look-back of this many milliseconds.
     #[must_use]
     pub fn over_millis(mut self, millis: i64) -> Self {
-        self.over = Span::millis(millis);
+        self.welch.over_millis(millis);
         self
     }
 
@@ -105,7 +81,7 @@ impl BandPower {
     /// Less noise, and less resolution: bins are `1000 / millis` hertz apart.
     #[must_use]
     pub fn segment_millis(mut self, millis: i64) -> Self {
-        self.segment = Some(Span::millis(millis));
+        self.welch.segment_millis(millis);
         self
     }
 
@@ -132,48 +108,32 @@ impl BandPower {
         values: ArrayView2<'_, T>,
         rate: SamplingRate,
     ) -> Result<Array2<f64>, OperatorError> {
-        let length = rate.samples_in(self.over) as usize;
-        let mut spectrum = self.spectrum(rate, length)?;
-        let skip = values.nrows().checked_sub(length).ok_or_else(|| OperatorError::Input {
-            what: "samples",
-            expected: format!("at least the {length} of the look-back"),
-            found: values.nrows().to_string(),
+        let mut psd = self.welch.plan(rate)?;
+        let bins = bins_of(&self.bands, &psd, rate)?;
+        let mut powers = Array2::from_elem((values.ncols(), bins.len()), f64::NAN);
+        self.welch.of_array(values, rate, &mut psd, |row, density| {
+            for (value, band) in powers.row_mut(row).iter_mut().zip(&bins) {
+                *value = band.power(density);
+            }
         })?;
-        let mut powers = Array2::from_elem((values.ncols(), self.bands.len()), f64::NAN);
-        for (column, mut row) in values.columns().into_iter().zip(powers.rows_mut()) {
-            let samples: Vec<f64> = column.iter().skip(skip).map(|value| value.to_f64()).collect();
-            spectrum.powers(&samples, row.iter_mut())?;
-        }
         Ok(powers)
     }
+}
 
-    /// Plans the density of `length` samples, and finds the bands in it.
-    fn spectrum(&self, rate: SamplingRate, length: usize) -> Result<Spectrum, OperatorError> {
-        let hz = rate.as_hz();
-        let segment = match self.segment {
-            None => length,
-            Some(span) => rate.samples_in(span) as usize,
-        };
-        if segment == 0 || segment > length {
-            return Err(OperatorError::Spec {
-                what: "segment of the band power",
-                expected: format!("1 to {length} samples, the look-back at {rate}"),
-                found: format!("{segment} samples; change the segment or the look-back"),
-            });
-        }
-        if self.bands.is_empty() {
-            return Err(OperatorError::Spec {
-                what: "bands",
-                expected: "at least one, as (\"alpha\", 8.0..13.0)".to_owned(),
-                found: "none".to_owned(),
-            });
-        }
-        let bands = self.bands.iter().map(|(name, edges)| band(name, edges, segment, hz));
-        let bands = bands.collect::<Result<Vec<_>, _>>()?;
-        let overlap = if segment == length { 0 } else { segment / 2 };
-        let psd = Psd::new(segment, overlap, Taper::Hann, Detrend::Constant, hz).map_err(|e| refused(&e))?;
-        Ok(Spectrum { density: vec![0.0; psd.bins()], psd, bands })
+/// Finds the bands in a density.
+fn bins_of(
+    bands: &[(String, Range<f64>)],
+    psd: &Psd,
+    rate: SamplingRate,
+) -> Result<Vec<Band>, OperatorError> {
+    if bands.is_empty() {
+        return Err(OperatorError::Spec {
+            what: "bands",
+            expected: "at least one, as (\"alpha\", 8.0..13.0)".to_owned(),
+            found: "none".to_owned(),
+        });
     }
+    bands.iter().map(|(name, edges)| band(name, edges, psd.segment_len(), rate.as_hz())).collect()
 }
 
 /// One band of a spectrum, if it has a bin in it.
@@ -200,76 +160,41 @@ fn band(name: &str, edges: &Range<f64>, segment: usize, hz: f64) -> Result<Band,
     Ok(band)
 }
 
-fn refused(error: &KernelError) -> OperatorError {
-    OperatorError::Spec {
-        what: "band power",
-        expected: "a spectrum that can be computed".to_owned(),
-        found: error.to_string(),
-    }
-}
-
-impl Spectrum {
-    fn powers<'a>(
-        &mut self,
-        samples: &[f64],
-        out: impl Iterator<Item = &'a mut f64>,
-    ) -> Result<(), OperatorError> {
-        self.psd.process(samples, &mut self.density).map_err(|e| refused(&e))?;
-        for (value, band) in out.zip(&self.bands) {
-            *value = band.power(&self.density);
-        }
-        Ok(())
-    }
-}
-
 impl Operator for BandPower {
     type In = Window;
     type Out = Features;
 
     fn prepare(&mut self, spec: &WindowSpec) -> Result<Arc<FeatureSpec>, OperatorError> {
-        self.rows = Rows::of(&spec.signal.channels)?;
-        let look_back = LookBack::new(self.over, &self.rows, &spec.signal)?;
-        let length = look_back.length();
-        let spectrum = self.spectrum(spec.signal.rate, length)?;
-        self.state = Some(State { look_back, spectrum, samples: vec![0.0; length] });
+        self.bins = bins_of(&self.bands, self.welch.prepare(spec)?, spec.signal.rate)?;
         Ok(Arc::new(FeatureSpec {
-            rows: self.rows.names.clone(),
+            rows: self.welch.rows().names.clone(),
             columns: self.bands.iter().map(|(name, _)| name.clone()).collect(),
             unit: "µV²".to_owned(),
         }))
     }
 
     fn process(&mut self, input: &Window, out: &mut Features) -> Result<(), OperatorError> {
-        same_channels(self.rows.width, input.samples.channels())?;
-        let Some(State { look_back, spectrum, samples }) = &mut self.state else {
-            return Ok(());
-        };
-        look_back.push(&input.samples, &self.rows);
-        if look_back.is_full() {
-            for (row, values) in out.values.chunks_exact_mut(spectrum.bands.len()).enumerate() {
-                spectrum.powers(look_back.copy(row, samples), values.iter_mut())?;
+        let (bins, width) = (&self.bins, self.bins.len());
+        self.welch.process(input, |row, density| {
+            for (value, band) in out.values.iter_mut().skip(row * width).zip(bins) {
+                *value = band.power(density);
             }
-        }
-        Ok(())
+        })
     }
 
     fn reset(&mut self) {
-        if let Some(state) = &mut self.state {
-            state.look_back.reset();
-        }
+        self.welch.reset();
     }
 
     fn latency(&self) -> Latency {
-        Latency { look_back: self.over, ..Latency::default() }
+        self.welch.latency()
     }
 
     fn snapshot(&self, writer: &mut SnapshotWriter) {
-        if let Some(state) = &self.state {
-            state.look_back.snapshot(writer);
-        }
+        self.welch.snapshot(writer);
     }
 
     fn restore(&mut self, reader: &mut SnapshotReader<'_>) -> Result<(), RestoreError> {
-        self.state.as_mut().map_or(Ok(()), |state| state.look_back.restore(reader))
+        self.welch.restore(reader)
     }
 }

@@ -5,8 +5,11 @@ mod channel_statistic;
 mod log_variance;
 mod look_back;
 mod rms;
+mod spectrum;
+mod welch;
 
 pub use band_power::BandPower;
 pub use log_variance::LogVariance;
 pub(crate) use look_back::LookBack;
 pub use rms::Rms;
+pub use spectrum::Spectrum;

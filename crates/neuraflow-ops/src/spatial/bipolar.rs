@@ -14,8 +14,8 @@ use crate::shape::same_channels;
 /// y[n][p] = x[n][anode of pair p] − x[n][cathode of pair p]
 /// ```
 ///
-/// Input `[sample][channel]` in µV; output `[sample][pair]` in µV, in the order of the pairs, labelled `A-B` as the pair
-/// was written; channels in no pair are left out. Missing in either channel is missing in the difference. No state,
+/// Input `[sample][channel]` in µV; output `[sample][pair]` in µV, in the order of the pairs, labelled and named `A-B` as the
+/// pair was written; channels in no pair are left out. Missing in either channel is missing in the difference. No state,
 /// no latency. A reference common to both channels cancels, so the result does not depend on the montage.
 ///
 /// Names are labels exactly as recorded, or 10-20 names in any case: `Fc5.`, `FC5` and `fc5` all find the channel
@@ -36,7 +36,7 @@ use crate::shape::same_channels;
 /// let spec = SignalSpec { channels, rate: SamplingRate::hz(160)?, missing: Missing::Restart };
 /// let mut chain = Bipolar::pairs([("Fp1", "F7"), ("F7", "T7")]);
 /// let announced = chain.prepare(&spec)?;
-/// assert_eq!(announced.channels[0].label(), "Fp1-F7");
+/// assert_eq!((announced.channels[0].name(), announced.channels[0].ten_twenty()), ("Fp1-F7", None));
 /// let mut input = Chunk::new(0, 3);
 /// input.extend(&[30.0, 10.0, -5.0]);
 /// let mut output = Chunk::new(0, 2);
@@ -126,7 +126,7 @@ impl Operator for Bipolar {
                 return Err(refused("two channels of the same unit in each pair", label));
             }
             places.push((a, b));
-            derived.push(Channel::new(label).with_kind(first.kind()).with_unit(first.unit().clone()));
+            derived.push(Channel::derived(label, first));
         }
         self.sample = vec![0.0; places.len()];
         (self.places, self.channels) = (places, spec.channels.len());

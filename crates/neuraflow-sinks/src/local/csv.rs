@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 use std::path::Path;
 
 use neuraflow_core::model::StreamKey;
-use neuraflow_core::sink::{Overflow, Placement, Sink, SinkError, SinkWriter};
+use neuraflow_core::sink::{Overflow, Placement, Sink, SinkContext, SinkError, SinkWriter};
 
 use super::csv_item::{CsvItem, Row};
 use super::file::{Records, Target};
@@ -56,7 +56,7 @@ impl<T: CsvItem> Sink for Csv<T> {
         Placement::Thread { capacity: QUEUE, overflow: Overflow::Block }
     }
 
-    fn open(&self) -> Result<CsvWriter<T>, SinkError> {
+    fn open(&self, _: &SinkContext) -> Result<CsvWriter<T>, SinkError> {
         Ok(CsvWriter { target: self.target.clone(), files: BTreeMap::new(), item: PhantomData })
     }
 }
@@ -107,15 +107,21 @@ impl<T: CsvItem> CsvWriter<T> {
 impl<T: CsvItem> SinkWriter for CsvWriter<T> {
     type Item = T;
 
-    /// Items that do not fit are left out and the first of them is reported; all others are written.
+    /// Items that do not fit are left in `items` and the first of them is reported; all others are written.
     fn write(&mut self, items: &mut Vec<T>) -> Result<(), SinkError> {
         let mut refused = Ok(());
-        for item in items.drain(..) {
-            match self.table(&item) {
-                Ok(table) => item.rows(&mut Row::new(&mut table.rows)),
-                Err(error) => refused = refused.and(Err(error)),
+        items.retain(|item| match self.table(item) {
+            Ok(table) => {
+                item.rows(&mut Row::new(&mut table.rows));
+                false
             }
-        }
+            Err(error) => {
+                if refused.is_ok() {
+                    refused = Err(error);
+                }
+                true
+            }
+        });
         for table in self.files.values_mut().filter(|table| !table.rows.is_empty()) {
             table.records.append(&table.rows)?;
             table.rows.clear();

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use neuraflow_core::model::{FeatureSpec, Features, StreamKey, WindowInfo};
-use neuraflow_core::sink::{Overflow, Placement, Sink, SinkError, SinkWriter};
+use neuraflow_core::sink::{Overflow, Placement, Sink, SinkContext, SinkError, SinkWriter};
 
 use super::csv::QUEUE;
 use super::csv_item::{Row, info_header, info_row};
@@ -55,7 +55,7 @@ impl Sink for Npy {
         Placement::Thread { capacity: QUEUE, overflow: Overflow::Block }
     }
 
-    fn open(&self) -> Result<NpyWriter, SinkError> {
+    fn open(&self, _: &SinkContext) -> Result<NpyWriter, SinkError> {
         Ok(NpyWriter { target: self.target.clone(), files: BTreeMap::new() })
     }
 }
@@ -163,25 +163,35 @@ fn header(rows: u64, columns: usize) -> Vec<u8> {
     bytes
 }
 
+impl NpyWriter {
+    /// The matrix of an item's stream.
+    fn matrix(&mut self, item: &Features) -> Result<&mut Matrix, SinkError> {
+        let (stream, known) = (&item.info.stream, self.files.len());
+        match self.files.entry(stream.key) {
+            Entry::Occupied(matrix) => Ok(matrix.into_mut()),
+            Entry::Vacant(vacant) => {
+                let place = self.target.place(NAME, stream, known)?;
+                Ok(vacant.insert(Matrix::create(&place, item)?))
+            }
+        }
+    }
+}
+
 impl SinkWriter for NpyWriter {
     type Item = Features;
 
-    /// Items that do not fit are left out and the first of them is reported; all others are written.
+    /// Items that do not fit are left in `items` and the first of them is reported; all others are written.
     fn write(&mut self, items: &mut Vec<Features>) -> Result<(), SinkError> {
         let mut refused = Ok(());
-        for item in items.drain(..) {
-            let known = self.files.len();
-            let stream = &item.info.stream;
-            let matrix = match self.files.entry(stream.key) {
-                Entry::Occupied(matrix) => Ok(matrix.into_mut()),
-                Entry::Vacant(vacant) => self
-                    .target
-                    .place(NAME, stream, known)
-                    .and_then(|place| Matrix::create(&place, &item))
-                    .map(|matrix| vacant.insert(matrix)),
-            };
-            refused = refused.and(matrix.and_then(|matrix| matrix.push(&item)));
-        }
+        items.retain(|item| match self.matrix(item).and_then(|matrix| matrix.push(item)) {
+            Ok(()) => false,
+            Err(error) => {
+                if refused.is_ok() {
+                    refused = Err(error);
+                }
+                true
+            }
+        });
         self.files.values_mut().try_for_each(Matrix::flush)?;
         refused
     }

@@ -3,7 +3,7 @@
 use std::io::{self, Read};
 
 use bincode::Options;
-use neuraflow_core::model::{Packet, PacketBody, SamplingRate, SequenceBits};
+use neuraflow_core::model::{Packet, PacketBody};
 
 const MAGIC: [u8; 8] = *b"NFPKTLOG";
 /// The version written, and the only one read.
@@ -93,17 +93,14 @@ pub(super) fn next(file: &mut impl Read, buffer: &mut Vec<u8>) -> io::Result<Ste
         return Ok(Step::Broken("a record's checksum does not hold", Some(size)));
     }
     match options().deserialize::<(u64, Packet)>(buffer) {
-        Ok((arrival, packet)) if sound(&packet) => Ok(Step::Packet(arrival, packet, size)),
+        Ok((arrival, packet)) if agrees(&packet) => Ok(Step::Packet(arrival, packet, size)),
         _ => Ok(Step::Broken("a record is no packet", Some(size))),
     }
 }
 
-/// Whether its numbers keep the promises that their types make elsewhere by construction.
-fn sound(packet: &Packet) -> bool {
-    let PacketBody::Open(header) = &packet.body else { return true };
-    SamplingRate::ratio(header.rate.num(), header.rate.den()) == Ok(header.rate)
-        && SequenceBits::new(header.sequence.bits()) == Some(header.sequence)
-        && header.key == packet.stream
+/// Whether a header that opens a stream is that stream's.
+fn agrees(packet: &Packet) -> bool {
+    !matches!(&packet.body, PacketBody::Open(header) if header.key != packet.stream)
 }
 
 fn fill(file: &mut impl Read, count: u64, buffer: &mut Vec<u8>) -> io::Result<usize> {

@@ -1,0 +1,102 @@
+//! Delivery: a sink's writer, and the tally of what it did.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::error::PipelineError;
+use super::report::LatencyHistogram;
+use super::shared::Shared;
+use crate::model::Recovery;
+use crate::operator::Item;
+use crate::sink::{SinkError, SinkWriter};
+
+/// What became of a sink's items, on all workers together. Read while the pipeline runs.
+#[derive(Default)]
+pub(super) struct Tally(Mutex<Counts>);
+
+#[derive(Clone, Default)]
+pub(super) struct Counts {
+    pub(super) written: u64,
+    pub(super) skipped: u64,
+    /// From the end of an activation to the sink having taken what it computed.
+    pub(super) output: LatencyHistogram,
+    /// From arrival of the packet that closed an item's window to the sink having taken it.
+    pub(super) total: LatencyHistogram,
+}
+
+impl Tally {
+    pub(super) fn counts(&self) -> Counts {
+        self.lock().clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Counts> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Writes batches, and keeps the tally.
+pub(super) struct Delivery<W> {
+    writer: W,
+    shared: Arc<Shared>,
+    tally: Arc<Tally>,
+    arrivals: Vec<u64>,
+    failed: bool,
+}
+
+impl<T: Item, W: SinkWriter<Item = T>> Delivery<W> {
+    pub(super) fn new(writer: W, shared: Arc<Shared>, tally: Arc<Tally>) -> Self {
+        Self { writer, shared, tally, arrivals: Vec::new(), failed: false }
+    }
+
+    pub(super) fn has_failed(&self) -> bool {
+        self.failed
+    }
+
+    /// Writes items that left the operators at `flushed`, in nanoseconds of the pipeline's clock.
+    pub(super) fn write(&mut self, items: &mut Vec<T>, flushed: u64) {
+        let offered = items.len();
+        if self.failed {
+            self.tally.lock().skipped += offered as u64;
+            items.clear();
+            return;
+        }
+        self.arrivals.clear();
+        self.arrivals.extend(items.iter().filter_map(|item| item.info()).map(|info| info.arrival));
+        let (mut tries, mut skipped) = (0, 0);
+        while let Err(error) = self.writer.write(items) {
+            tries += 1;
+            match error.recovery() {
+                Recovery::Retry if tries < 3 && !items.is_empty() => continue,
+                Recovery::Skip | Recovery::Reset => {
+                    tracing::warn!(%error, "items left out");
+                    skipped = items.len().clamp(1, offered.max(1));
+                }
+                Recovery::Retry | Recovery::Stop => self.fail(error),
+            }
+            break;
+        }
+        let written = offered.saturating_sub(items.len().max(skipped));
+        items.clear();
+        let now = self.shared.clock.now();
+        let mut counts = self.tally.lock();
+        counts.written += written as u64;
+        counts.skipped += skipped as u64;
+        counts.output.record_many(now.saturating_sub(flushed), self.arrivals.len() as u64);
+        for arrival in &self.arrivals {
+            counts.total.record(now.saturating_sub(*arrival));
+        }
+    }
+
+    fn fail(&mut self, error: SinkError) {
+        self.failed = true;
+        self.shared.fail(PipelineError::Sink(error));
+    }
+
+    /// Everything was written.
+    pub(super) fn finish(mut self) {
+        if !self.failed
+            && let Err(error) = self.writer.finish()
+        {
+            self.fail(error);
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! Watching a pipeline while it runs: accounting, windows and latency, for dashboards and metrics.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use super::deliver::Outlet;
+use super::report::{LatencyHistogram, SinkReport, StreamReport, WindowCounts};
+use super::shared::Shared;
+use crate::model::{StreamHeader, StreamKey};
+use crate::window::Accounting;
+
+/// How often a worker tells where its streams are, in nanoseconds of the pipeline's clock.
+pub(super) const INTERVAL: u64 = 250_000_000;
+
+/// Looks on at a pipeline from any thread. Keeps nothing of it alive.
+#[derive(Clone)]
+pub struct Watch {
+    shared: Arc<Shared>,
+    outlets: Vec<Weak<dyn Outlet>>,
+}
+
+/// Where a pipeline is.
+#[derive(Clone, Debug)]
+pub struct Status {
+    /// Every stream, in the order of their keys. At most a quarter of a second old.
+    pub streams: Vec<StreamStatus>,
+    /// What the sinks have done so far.
+    pub sinks: Vec<SinkReport>,
+    /// Where the time goes between a packet's arrival and the sinks having its windows.
+    pub latency: LatencySplit,
+}
+
+/// Where one stream is.
+#[derive(Clone, Debug)]
+pub struct StreamStatus {
+    /// The stream.
+    pub header: Arc<StreamHeader>,
+    /// Where its samples went so far; those that wait for earlier ones are in `samples_in` only.
+    pub accounting: Accounting,
+    /// Windows closed by the graph's main window.
+    pub windows: WindowCounts,
+}
+
+/// The parts of latency, in nanoseconds. Group delay is not among them: it is the filters' contract, not a measurement.
+#[derive(Clone, Debug, Default)]
+pub struct LatencySplit {
+    /// From arrival of a packet to its worker taking it up.
+    pub wait: LatencyHistogram,
+    /// From there to the end of the activation in which its windows were computed.
+    pub compute: LatencyHistogram,
+    /// From there to a sink having taken what was computed.
+    pub output: LatencyHistogram,
+    /// All of it: from arrival to a sink having taken it.
+    pub total: LatencyHistogram,
+}
+
+impl Watch {
+    pub(super) fn new(shared: &Arc<Shared>, outlets: &[Arc<dyn Outlet>]) -> Self {
+        shared.board.watched.store(true, Ordering::Relaxed);
+        Self { shared: Arc::clone(shared), outlets: outlets.iter().map(Arc::downgrade).collect() }
+    }
+
+    /// Where the pipeline is.
+    pub fn status(&self) -> Status {
+        let sinks: Vec<_> =
+            self.outlets.iter().filter_map(Weak::upgrade).filter_map(|outlet| outlet.report()).collect();
+        let (wait, compute) = self.shared.latency();
+        let mut latency = LatencySplit { wait, compute, ..LatencySplit::default() };
+        for sink in &sinks {
+            latency.output.merge(&sink.output);
+            latency.total.merge(&sink.latency);
+        }
+        Status { streams: self.shared.board.read(), sinks, latency }
+    }
+}
+
+/// Where workers write how their streams stand, if anybody looks.
+#[derive(Debug, Default)]
+pub(super) struct Board {
+    watched: AtomicBool,
+    streams: Mutex<BTreeMap<StreamKey, StreamStatus>>,
+}
+
+impl Board {
+    pub(super) fn is_watched(&self) -> bool {
+        self.watched.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn write(&self, reports: impl Iterator<Item = StreamReport>) {
+        let mut streams = self.streams.lock().unwrap_or_else(PoisonError::into_inner);
+        for StreamReport { header, accounting, windows, .. } in reports {
+            streams.insert(header.key, StreamStatus { header, accounting, windows });
+        }
+    }
+
+    fn read(&self) -> Vec<StreamStatus> {
+        self.streams.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
+}

@@ -1,0 +1,150 @@
+//! The power spectral density of every channel over a look-back: what band power and spectrum share.
+
+use ndarray::ArrayView2;
+use neuraflow_core::checkpoint::{RestoreError, SnapshotReader, SnapshotWriter};
+use neuraflow_core::model::{SamplingRate, Span, Window};
+use neuraflow_core::operator::{Latency, OperatorError, WindowSpec};
+
+use super::LookBack;
+use crate::kernel::{Detrend, KernelError, Psd, Value, Window as Taper};
+use crate::shape::{Rows, same_channels};
+
+/// Welch's method (mean taken off, periodic Hann taper, segments that overlap by half) over a look-back that ends with
+/// the window. Settings, and, once prepared, the memory.
+#[derive(Debug)]
+pub(super) struct Welch {
+    over: Span,
+    segment: Option<Span>,
+    rows: Rows,
+    state: Option<State>,
+}
+
+/// What `prepare` allocates.
+struct State {
+    look_back: LookBack,
+    psd: Psd,
+    samples: Vec<f64>,
+    density: Vec<f64>,
+}
+
+impl std::fmt::Debug for State {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("State").field("look_back", &self.look_back).finish_non_exhaustive()
+    }
+}
+
+impl Default for Welch {
+    fn default() -> Self {
+        Self { over: Span::secs(1), segment: None, rows: Rows::default(), state: None }
+    }
+}
+
+impl Welch {
+    pub(super) fn over_millis(&mut self, millis: i64) {
+        self.over = Span::millis(millis);
+    }
+
+    pub(super) fn segment_millis(&mut self, millis: i64) {
+        self.segment = Some(Span::millis(millis));
+    }
+
+    /// The rows that were prepared.
+    pub(super) fn rows(&self) -> &Rows {
+        &self.rows
+    }
+
+    /// Plans the density at a sampling rate.
+    pub(super) fn plan(&self, rate: SamplingRate) -> Result<Psd, OperatorError> {
+        let length = rate.samples_in(self.over) as usize;
+        let segment = self.segment.map_or(length, |span| rate.samples_in(span) as usize);
+        if segment == 0 || segment > length {
+            return Err(OperatorError::Spec {
+                what: "segment of the spectrum",
+                expected: format!("1 to {length} samples, the look-back at {rate}"),
+                found: format!("{segment} samples; change the segment or the look-back"),
+            });
+        }
+        let overlap = if segment == length { 0 } else { segment / 2 };
+        Psd::new(segment, overlap, Taper::Hann, Detrend::Constant, rate.as_hz()).map_err(|e| refused(&e))
+    }
+
+    /// Finds the rows, and plans and allocates everything. Returns the plan.
+    pub(super) fn prepare(&mut self, spec: &WindowSpec) -> Result<&Psd, OperatorError> {
+        self.rows = Rows::of(&spec.signal.channels)?;
+        let look_back = LookBack::new(self.over, &self.rows, &spec.signal)?;
+        let psd = self.plan(spec.signal.rate)?;
+        let (samples, density) = (vec![0.0; look_back.length()], vec![0.0; psd.bins()]);
+        Ok(&self.state.insert(State { look_back, psd, samples, density }).psd)
+    }
+
+    /// Takes in a window, and once the look-back is full gives each row's density to `each`.
+    pub(super) fn process(
+        &mut self,
+        input: &Window,
+        mut each: impl FnMut(usize, &[f64]),
+    ) -> Result<(), OperatorError> {
+        same_channels(self.rows.width, input.samples.channels())?;
+        let Some(State { look_back, psd, samples, density }) = &mut self.state else {
+            return Ok(());
+        };
+        look_back.push(&input.samples, &self.rows);
+        if look_back.is_full() {
+            for row in 0..self.rows.len() {
+                psd.process(look_back.copy(row, samples), density).map_err(|e| refused(&e))?;
+                each(row, density);
+            }
+        }
+        Ok(())
+    }
+
+    /// The density of each column of `[sample][channel]` over the last look-back, by a plan from [`Welch::plan`].
+    pub(super) fn of_array<T: Value>(
+        &self,
+        values: ArrayView2<'_, T>,
+        rate: SamplingRate,
+        psd: &mut Psd,
+        mut each: impl FnMut(usize, &[f64]),
+    ) -> Result<(), OperatorError> {
+        let length = rate.samples_in(self.over) as usize;
+        let skip = values.nrows().checked_sub(length).ok_or_else(|| OperatorError::Input {
+            what: "samples",
+            expected: format!("at least the {length} of the look-back"),
+            found: values.nrows().to_string(),
+        })?;
+        let mut density = vec![0.0; psd.bins()];
+        for (row, column) in values.columns().into_iter().enumerate() {
+            let samples: Vec<f64> = column.iter().skip(skip).map(|value| value.to_f64()).collect();
+            psd.process(&samples, &mut density).map_err(|e| refused(&e))?;
+            each(row, &density);
+        }
+        Ok(())
+    }
+
+    pub(super) fn latency(&self) -> Latency {
+        Latency { look_back: self.over, ..Latency::default() }
+    }
+
+    pub(super) fn reset(&mut self) {
+        if let Some(state) = &mut self.state {
+            state.look_back.reset();
+        }
+    }
+
+    pub(super) fn snapshot(&self, writer: &mut SnapshotWriter) {
+        if let Some(state) = &self.state {
+            state.look_back.snapshot(writer);
+        }
+    }
+
+    pub(super) fn restore(&mut self, reader: &mut SnapshotReader<'_>) -> Result<(), RestoreError> {
+        self.state.as_mut().map_or(Ok(()), |state| state.look_back.restore(reader))
+    }
+}
+
+pub(super) fn refused(error: &KernelError) -> OperatorError {
+    OperatorError::Spec {
+        what: "spectrum",
+        expected: "a spectrum that can be computed".to_owned(),
+        found: error.to_string(),
+    }
+}

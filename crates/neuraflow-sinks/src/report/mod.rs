@@ -1,0 +1,175 @@
+//! The report of a run as one HTML page: what was measured, how good it was, and how to do it again.
+
+mod accounts;
+mod axis;
+mod bands;
+mod file;
+mod gather;
+mod html;
+mod latency;
+mod page;
+mod plot;
+mod settings;
+mod sink;
+mod spectra;
+mod stream;
+mod strips;
+mod timeline;
+
+use std::fmt;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use neuraflow_core::dataflow::{Report, StreamMarker};
+use neuraflow_core::model::Features;
+use neuraflow_core::sink::SinkError;
+
+use file::Pending;
+use gather::{Gathered, Kind};
+use settings::{Input, Repeat};
+pub use sink::{ReportSink, ReportWriter};
+
+/// Gathers a run while it goes on, and writes it up as one page when it has ended.
+///
+/// The page needs no other file, no network and no script; it follows the reader's light or dark theme, prints, fits a
+/// phone, and says in tables and texts what its plots show. On it, for each stream: markers; band power over time, a plot
+/// for each band and a row for each channel; the mean spectrum of every channel; quality and artifacts of every channel
+/// over time; complete, gap and partial windows over time. Then where every sample went, the latency of every sink, and
+/// the settings with which the run can be repeated. Numbers stand in the tables with all their digits
+/// (`<data value="…">`). The same run gives the same bytes, but for the latencies.
+///
+/// **Memory does not grow with the run.** Over time each stream is kept as the means of at most 960 slots; when they are
+/// full, neighbours are joined and a slot becomes twice as long. Windows are never skipped: each is counted in one slot.
+/// At 64 channels and five bands that is 5 MB for band power and 1 MB each for quality and flags, for a minute as for
+/// eight hours; wider layouts get fewer slots. Plotted are the first 8 streams by name, with the first 2,000 markers
+/// of each; all are counted.
+///
+/// Connect each sink to one place of the graph. Sinks may be left out: then so is their part of the page.
+///
+/// ```
+/// use neuraflow_core::dataflow::Report;
+/// use neuraflow_sinks::report::HtmlReport;
+/// # let directory = std::env::temp_dir().join(format!("report-example-{}", std::process::id()));
+/// # std::fs::create_dir_all(&directory)?;
+/// let report = HtmlReport::create(directory.join("run.html"))?.titled("Eyes open, eyes closed");
+/// report.command_line(std::env::args());
+/// report.settings([("bandpass", "1-40 Hz"), ("seed", "7")]);
+/// // In the graph: .feature(|| BandPower::bands(…)).sink(report.band_power())
+/// //               .feature(|| Spectrum::new().up_to_hz(45.0)).sink(report.spectrum())
+/// let sink = report.band_power();
+/// # let ended = Report::default();
+/// // When the pipeline has ended:
+/// report.write(&ended)?;
+/// assert!(std::fs::read_to_string(directory.join("run.html"))?.contains("Eyes open, eyes closed"));
+/// # drop(sink);
+/// # std::fs::remove_dir_all(&directory)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct HtmlReport {
+    title: String,
+    pending: Mutex<Option<Pending>>,
+    repeat: Mutex<Repeat>,
+    gathered: Arc<Mutex<Gathered>>,
+}
+
+impl fmt::Debug for HtmlReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HtmlReport").field("title", &self.title).finish_non_exhaustive()
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl HtmlReport {
+    /// A report that will be at `path`. Until then a file `….partial` beside it holds its place, and what is at `path`
+    /// stays as it is.
+    ///
+    /// # Errors
+    /// [`SinkError::Io`] where no file can be made there, so that this is known before the run.
+    pub fn create(path: impl AsRef<Path>) -> Result<Self, SinkError> {
+        Ok(Self {
+            title: "NeuraFlow run".into(),
+            pending: Mutex::new(Some(Pending::create(path.as_ref())?)),
+            repeat: Mutex::default(),
+            gathered: Arc::default(),
+        })
+    }
+
+    /// What stands at the top.
+    #[must_use]
+    pub fn titled(mut self, title: impl Into<String>) -> Self {
+        self.title = title.into();
+        self
+    }
+
+    /// A sink for band powers: one column for each band.
+    pub fn band_power(&self) -> ReportSink<Features> {
+        ReportSink::new(Kind::BandPower.name(), &self.gathered, |g, item| g.features(Kind::BandPower, item))
+    }
+
+    /// A sink for spectra: one column for each frequency, named as `10 Hz`.
+    pub fn spectrum(&self) -> ReportSink<Features> {
+        ReportSink::new(Kind::Spectrum.name(), &self.gathered, |g, item| g.features(Kind::Spectrum, item))
+    }
+
+    /// A sink for quality: scores from 0 to 1 in the first column.
+    pub fn quality(&self) -> ReportSink<Features> {
+        ReportSink::new(Kind::Quality.name(), &self.gathered, |g, item| g.features(Kind::Quality, item))
+    }
+
+    /// A sink for artifact flags: above 0 where raised.
+    pub fn flags(&self) -> ReportSink<Features> {
+        ReportSink::new(Kind::Flags.name(), &self.gathered, |g, item| g.features(Kind::Flags, item))
+    }
+
+    /// A sink for markers.
+    pub fn markers(&self) -> ReportSink<StreamMarker> {
+        ReportSink::new("report markers", &self.gathered, |gathered, item| {
+            gathered.marker(item);
+            Ok(())
+        })
+    }
+
+    /// Settings of the run, as name and value, in the order in which they will stand. Give those that were left at their
+    /// defaults too. May be called again for more.
+    pub fn settings<N: Into<String>, V: Into<String>>(&self, settings: impl IntoIterator<Item = (N, V)>) {
+        let settings = settings.into_iter().map(|(name, value)| (name.into(), value.into()));
+        lock(&self.repeat).settings.extend(settings);
+    }
+
+    /// The command line, as from [`std::env::args`]; quoted so that a shell takes it back.
+    pub fn command_line(&self, arguments: impl IntoIterator<Item = String>) {
+        lock(&self.repeat).command = Some(settings::command_line(arguments));
+    }
+
+    /// A file that the run reads: its name, size and SHA-256. Reads all of it, a gigabyte in some seconds.
+    ///
+    /// # Errors
+    /// [`SinkError::Io`] where it cannot be read.
+    pub fn input_file(&self, path: impl AsRef<Path>) -> Result<(), SinkError> {
+        let input = Input::read(path.as_ref())?;
+        lock(&self.repeat).inputs.push(input);
+        Ok(())
+    }
+
+    /// Writes the page, whole or not at all.
+    ///
+    /// # Errors
+    /// [`SinkError::Io`] where it cannot be written; [`SinkError::Layout`] when it was written before.
+    pub fn write(&self, report: &Report) -> Result<(), SinkError> {
+        let Some(pending) = lock(&self.pending).take() else {
+            return Err(SinkError::Layout {
+                sink: "report".into(),
+                what: "calls of write",
+                expected: "one; create another report for another run".into(),
+                found: "a second".into(),
+            });
+        };
+        pending.finish(&page::page(&self.title, &lock(&self.gathered), &lock(&self.repeat), report))
+    }
+}
+
+#[cfg(test)]
+mod tests;
