@@ -6,10 +6,13 @@
 //! | [`bounded`] | a channel to a thread of yours | on the worker, or on its own thread where it waits for room |
 //! | [`local::Csv`] | a table for each stream | on its own thread |
 //! | [`local::Npy`] | a matrix for NumPy for each stream | on its own thread |
+//! | `feedback` (feature `feedback`) | browsers and programs, over WebSockets | on the worker; sockets on the server's thread |
 //! | `report` (feature `report`) | one HTML page about the whole run | on the worker |
 
 mod callback;
 mod channel;
+#[cfg(feature = "feedback")]
+pub mod feedback;
 pub mod local;
 #[cfg(feature = "report")]
 pub mod report;

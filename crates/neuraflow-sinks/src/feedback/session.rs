@@ -1,0 +1,160 @@
+//! A session: one running pipeline, and the sinks that its graph ends in.
+
+use std::fmt;
+use std::sync::Arc;
+
+use neuraflow_core::dataflow::{StreamMarker, Watch};
+use neuraflow_core::model::{Decision, Features, Span, Window};
+
+use super::channel::{Channel, Draft};
+use super::hub::Bell;
+use super::life::State;
+use super::message::{Body, DecisionBody, Grid, MarkerBody, Stamp, Table};
+use super::signal::Decimator;
+use super::sink::FeedbackSink;
+
+/// One running pipeline, as its clients see it.
+///
+/// The sinks it makes run on the workers: they never block, and take microseconds however many clients there are.
+#[derive(Clone)]
+pub struct Session {
+    pub(super) channel: Arc<Channel>,
+    pub(super) bell: Arc<Bell>,
+}
+
+impl Session {
+    pub(super) fn new(channel: Arc<Channel>, bell: Arc<Bell>) -> Self {
+        Self { channel, bell }
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.channel.name
+    }
+
+    /// Its state.
+    pub fn state(&self) -> State {
+        self.channel.state()
+    }
+
+    /// WebSocket clients of this session now.
+    pub fn clients(&self) -> usize {
+        self.channel.clients()
+    }
+
+    /// Number of its latest message.
+    pub fn seq(&self) -> u64 {
+        self.channel.lock().ring.latest()
+    }
+
+    /// Sends features as `features` messages of this name.
+    pub fn features(&self, name: &str) -> FeedbackSink<Features> {
+        let label: Arc<str> = name.into();
+        FeedbackSink::new(self, name, move || {
+            let name = Arc::clone(&label);
+            Box::new(move |features: Features, now| table(&name, features, now, Body::Features))
+        })
+    }
+
+    /// Sends features as `quality` messages: `quality` is a score from 0 to 1 for each channel, `flags` are 0 or 1.
+    pub fn quality(&self, name: &str) -> FeedbackSink<Features> {
+        let label: Arc<str> = name.into();
+        FeedbackSink::new(self, name, move || {
+            let name = Arc::clone(&label);
+            Box::new(move |features: Features, now| table(&name, features, now, Body::Quality))
+        })
+    }
+
+    /// Sends windows as `signal` messages (`raw` or `filtered`), each cut into `points` parts (at least one) of which the
+    /// lowest and the highest value are kept.
+    pub fn signal(&self, name: &str, points: usize) -> FeedbackSink<Window> {
+        let label: Arc<str> = name.into();
+        FeedbackSink::new(self, name, move || {
+            let mut decimator = Decimator::new(Arc::clone(&label), points);
+            Box::new(move |window: Window, now| {
+                let body = Body::Signal(decimator.cut(&window, now));
+                Draft::of_window(body, &window.info)
+            })
+        })
+    }
+
+    /// Sends decisions as `decision` messages of this name.
+    pub fn decisions<I>(&self, name: &str) -> FeedbackSink<Decision<I>>
+    where
+        I: fmt::Display + Clone + Send + 'static,
+    {
+        let label: Arc<str> = name.into();
+        FeedbackSink::new(self, name, move || {
+            let name = Arc::clone(&label);
+            Box::new(move |decision: Decision<I>, now| decided(&name, &decision, now))
+        })
+    }
+
+    /// Sends experiment events as `marker` messages.
+    pub fn markers(&self) -> FeedbackSink<StreamMarker> {
+        FeedbackSink::new(self, "markers", || {
+            Box::new(|item: StreamMarker, _| {
+                let body = Body::Marker(MarkerBody {
+                    stream: Arc::clone(&item.stream),
+                    time_ns: item.marker.time.as_nanos(),
+                    label: item.marker.label.clone(),
+                    duration_ns: item.marker.duration.as_nanos(),
+                });
+                Draft { body, stream: item.stream, hop: None }
+            })
+        })
+    }
+
+    /// Tells accounting, windows and latency of this pipeline in the session's `status`.
+    pub fn watch(&self, watch: Watch) {
+        self.channel.change(|core| {
+            core.watch = Some(watch);
+            core.windows.clear();
+            false
+        });
+    }
+
+    /// Tells the group delay of the pipeline's filters in the session's `status`.
+    pub fn group_delay(&self, delay: Span) {
+        self.channel.lock().group_delay = delay;
+    }
+
+    /// The pipeline has ended as it should. Clients stay connected and see it.
+    pub fn ended(&self) {
+        self.channel.change(|core| core.life.end());
+    }
+
+    /// The pipeline has failed. Clients stay connected and see why; `/health` says so too.
+    pub fn failed(&self, why: impl Into<String>) {
+        self.channel.change(|core| core.life.fail(why.into()));
+    }
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session").field("name", &self.name()).field("state", &self.state()).finish()
+    }
+}
+
+fn table(name: &Arc<str>, features: Features, now: u64, body: fn(Table) -> Body) -> Draft {
+    let Features { info, spec, values } = features;
+    let table = Table {
+        window: Stamp::of(&info, now),
+        name: Arc::clone(name),
+        unit: spec.unit.clone(),
+        rows: Arc::clone(&spec.rows),
+        columns: Arc::clone(&spec.columns),
+        values: Grid { width: spec.columns.len(), rows: spec.rows.len(), values },
+    };
+    Draft::of_window(body(table), &info)
+}
+
+fn decided<I: fmt::Display>(name: &Arc<str>, decision: &Decision<I>, now: u64) -> Draft {
+    let (intent, confidence, none) = match &decision.outcome {
+        Ok((intent, confidence)) => (Some(intent.to_string()), Some(*confidence), None),
+        Err(none) => (None, None, Some(*none)),
+    };
+    let window = Stamp::of(&decision.info, now);
+    let body = DecisionBody { window, name: Arc::clone(name), intent, confidence, none };
+    Draft::of_window(Body::Decision(body), &decision.info)
+}
