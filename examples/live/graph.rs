@@ -5,6 +5,7 @@ use std::error::Error;
 use neuraflow::dataflow::Flow;
 use neuraflow::model::ChannelKind;
 use neuraflow::prelude::*;
+use neuraflow::sinks::feedback::Session;
 use neuraflow::sinks::local::Csv;
 use neuraflow::sinks::report::HtmlReport;
 
@@ -12,8 +13,12 @@ use super::complain;
 use super::options::{Line, Options, Reference};
 use super::results::Results;
 
-/// Builds it. `report` gathers for the HTML report, where one was asked for.
-pub fn graph(options: &Options, report: Option<&HtmlReport>) -> Result<(Pipeline, Results), Box<dyn Error>> {
+/// Builds it. `report` gathers for the HTML report and `page` for the live page, where they were asked for.
+pub fn graph(
+    options: &Options,
+    report: Option<&HtmlReport>,
+    page: Option<&Session>,
+) -> Result<(Pipeline, Results), Box<dyn Error>> {
     let hop = Tumbling::millis(options.window_ms);
     let results = Results::default();
     let csv = |name| options.out.as_ref().map(|dir| Csv::<Features>::create(dir.join(name))).transpose();
@@ -26,15 +31,26 @@ pub fn graph(options: &Options, report: Option<&HtmlReport>) -> Result<(Pipeline
         Some(report) => flow.markers(report.markers()),
         None => flow,
     };
+    let flow = match page {
+        Some(page) => flow.markers(page.markers()),
+        None => flow,
+    };
 
     // Artifacts and quality look at the raw signal: a flat or railed electrode is no longer seen once filtered.
     let (flags_csv, quality_csv, power_csv) = (csv("flags")?, csv("quality")?, csv("band_power")?);
     let flow = flow.branch(|raw| {
-        let windows = raw.window(hop).branch(|windows| {
+        let windows = raw.window(hop);
+        let windows = match page {
+            Some(page) => windows.branch(|w| w.sink(page.signal("raw", 4))),
+            None => windows,
+        };
+        let windows = windows.branch(|windows| {
             let quality = also(windows.feature(SignalQuality::new), quality_csv);
+            let quality = also(quality, page.map(|page| page.quality("quality")));
             also(quality, report.map(HtmlReport::quality)).sink(results.quality())
         });
         let flags = also(windows.feature(ArtifactFlags::new), flags_csv);
+        let flags = also(flags, page.map(|page| page.quality("flags")));
         also(flags, report.map(HtmlReport::flags)).sink(results.flags())
     });
 
@@ -56,9 +72,14 @@ pub fn graph(options: &Options, report: Option<&HtmlReport>) -> Result<(Pipeline
         }
         None => windows,
     };
+    let windows = match page {
+        Some(page) => windows.branch(|w| w.sink(page.signal("filtered", 4))),
+        None => windows,
+    };
     let bands = options.bands.clone();
     let power = windows.feature(move || BandPower::bands(bands.clone()).over_millis(1_000));
     let power = also(also(power, power_csv), report.map(HtmlReport::band_power));
+    let power = also(power, page.map(|page| page.features("band power")));
     let pipeline = power.sink(results.band_power()).build()?;
     for reason in pipeline.set_aside() {
         complain(&format!("a stream is set aside: {reason}"));

@@ -2,6 +2,7 @@
 //!
 //! `options.rs` and `values.rs` are the command line, `graph.rs` the pipeline, `results.rs` gathers what comes out, `summary.rs` and `text.rs` write it up.
 
+mod feedback;
 mod graph;
 mod options;
 mod results;
@@ -12,10 +13,12 @@ mod values;
 use std::error::Error;
 use std::io::Write;
 use std::process::ExitCode;
+use std::sync::mpsc;
 use std::time::Duration;
 
 use clap::{ArgMatches, CommandFactory, FromArgMatches};
 use indicatif::{ProgressBar, ProgressStyle};
+use neuraflow::dataflow::Progress;
 use neuraflow::prelude::*;
 use neuraflow::sinks::report::HtmlReport;
 
@@ -56,29 +59,43 @@ fn in_one_line(text: &str) -> String {
 fn live(options: &Options, matches: &ArgMatches) -> Result<bool, Box<dyn Error>> {
     // Everything that may refuse is opened before anything runs.
     let page = options.report.as_ref().map(HtmlReport::create).transpose()?;
-    let (pipeline, results) = graph::graph(options, page.as_ref())?;
-    let contract =
-        pipeline.latencies().iter().find(|path| &*path.sink == results::BAND_POWER).map(|path| path.latency);
+    let session = feedback::session(options)?;
+    let shown = session.as_ref().map(|(_, session)| session);
+    let (pipeline, results) = graph::graph(options, page.as_ref(), shown)?;
+    let contract = pipeline.latencies().iter().find(|path| &*path.sink == results::BAND_POWER);
+    let contract = contract.map(|path| path.latency).unwrap_or_default();
+    let server = match &session {
+        Some((hub, _)) => feedback::serve(hub, options)?,
+        None => None,
+    };
 
     // The pipeline runs on threads of its own; this one only watches. Ctrl-C drains instead of killing.
     let running = pipeline.spawn(Workers::new(options.workers.into()))?;
-    let stopper = running.stopper();
-    ctrlc::set_handler(move || stopper.stop())?;
+    if let Some(session) = shown {
+        feedback::follow(session, &running, contract);
+    }
+    let (stopper, (interrupt, interrupted)) = (running.stopper(), mpsc::channel());
+    ctrlc::set_handler(move || {
+        stopper.stop();
+        let _ = interrupt.send(()); // nobody listens any more once the program is about to end
+    })?;
     let bar =
         ProgressBar::new_spinner().with_style(ProgressStyle::with_template("{spinner} {elapsed} {msg}")?);
     while !running.is_finished() {
-        let progress = running.progress();
-        bar.set_message(format!(
-            "{} samples, {} windows; {}",
-            progress.samples_in,
-            progress.windows,
-            results.glance()
-        ));
+        let Progress { samples_in, windows } = running.progress();
+        bar.set_message(format!("{samples_in} samples, {windows} windows; {}", results.glance()));
         std::thread::sleep(Duration::from_millis(20));
     }
     bar.finish_and_clear();
-    let report = running.join()?;
-    let summary = results.summary(&report, contract.unwrap_or_default(), bar.elapsed());
+    let report = running.join().inspect_err(|error| {
+        if let Some(session) = shown {
+            session.failed(error.to_string());
+        }
+    })?;
+    if let Some(session) = shown {
+        session.ended();
+    }
+    let summary = results.summary(&report, contract, bar.elapsed());
     if let Some(page) = page {
         page.command_line(std::env::args());
         page.settings(settings(matches));
@@ -92,6 +109,10 @@ fn live(options: &Options, matches: &ArgMatches) -> Result<bool, Box<dyn Error>>
     let mut stdout = std::io::stdout().lock();
     let printed = writeln!(stdout, "{text}").and_then(|()| stdout.flush());
     printed.map_err(|error| format!("cannot print the summary: {error}"))?;
+    if options.stay && server.is_some() {
+        complain("the live page stays open; end with Ctrl-C");
+        interrupted.recv()?;
+    }
     Ok(summary.adds_up)
 }
 

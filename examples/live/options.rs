@@ -62,6 +62,12 @@ pub struct Options {
     /// Write a report with plots and all settings: one HTML page.
     #[arg(long, value_name = "FILE")]
     pub report: Option<PathBuf>,
+    /// Serve the live page there.
+    #[arg(long, value_name = "ADDR|off", default_value = super::feedback::DEFAULT)]
+    pub listen: String,
+    /// Keep the live page open after the end, until Ctrl-C.
+    #[arg(long)]
+    pub stay: bool,
     /// End with one line of JSON on stdout.
     #[arg(long)]
     pub json: bool,
