@@ -134,7 +134,7 @@ impl<T: Item, W: SinkWriter<Item = T>> Delivery<W> {
         {
             self.fail(error);
         }
-        let mut total = total.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut total = lock(total);
         total.written += self.tally.written;
         total.skipped += self.tally.skipped;
         total.latency.merge(&self.tally.latency);
@@ -145,7 +145,9 @@ impl<T: Item, W: SinkWriter<Item = T>> Delivery<W> {
 pub(super) struct SinkOutlet<S: Sink> {
     outlet: usize,
     name: Arc<str>,
-    sink: Arc<S>,
+    /// What each worker opens its writer from, where the sink runs in line. A worker takes its own, so that the sink is
+    /// let go with the last writer: a receiver at its other end then knows that all is over.
+    sinks: Mutex<Vec<Arc<S>>>,
     queue: Option<Arc<SinkQueue<S::Item>>>,
     /// The places at the queue of workers that have not come to take them. They are made before any worker starts,
     /// so that the sink's thread neither ends too soon nor waits for a worker that died on the way.
@@ -164,8 +166,8 @@ impl<S: Sink> SinkOutlet<S> {
     ) -> Result<Arc<dyn Outlet>, SinkError> {
         let tally = Arc::new(Mutex::new(Tally::default()));
         let name: Arc<str> = sink.name().into();
-        let (lanes, thread) = (Mutex::default(), Mutex::default());
-        let mut open = Self { outlet, name, sink: Arc::clone(sink), queue: None, lanes, thread, tally };
+        let (sinks, lanes, thread) = (Mutex::default(), Mutex::default(), Mutex::default());
+        let mut open = Self { outlet, name, sinks, queue: None, lanes, thread, tally };
         if let Placement::Thread { capacity, overflow } = sink.placement() {
             let queue = Arc::new(SinkQueue::new(capacity, overflow, workers));
             let delivery = Delivery::new(sink.open()?, Arc::clone(shared));
@@ -182,13 +184,15 @@ impl<S: Sink> SinkOutlet<S> {
             open.lanes = Mutex::new((0..workers).map(|_| Lane { queue: Arc::clone(&queue) }).collect());
             open.queue = Some(queue);
             open.thread = Mutex::new(Some(thread));
+        } else {
+            open.sinks = Mutex::new(vec![Arc::clone(sink); workers]);
         }
         Ok(Arc::new(open))
     }
+}
 
-    fn lanes(&self) -> MutexGuard<'_, Vec<Lane<S::Item>>> {
-        self.lanes.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn run_thread<W: SinkWriter>(
@@ -232,9 +236,12 @@ impl<S: Sink> Outlet for SinkOutlet<S> {
     ) -> Flush {
         let (flush, stream) = output(builder, outboxes.of::<S::Item>(self.outlet));
         match &self.queue {
-            Some(_) => into_queue(stream, self.lanes().pop(), shared),
-            None => match self.sink.open() {
-                Ok(writer) => in_line(stream, Delivery::new(writer, Arc::clone(shared)), &self.tally),
+            Some(_) => into_queue(stream, lock(&self.lanes).pop(), shared),
+            None => match lock(&self.sinks).pop().map(|sink| sink.open()).transpose() {
+                Ok(writer) => {
+                    let delivery = writer.map(|writer| Delivery::new(writer, Arc::clone(shared)));
+                    in_line(stream, delivery, &self.tally);
+                }
                 Err(error) => shared.fail(PipelineError::Sink(error)),
             },
         }
@@ -242,12 +249,13 @@ impl<S: Sink> Outlet for SinkOutlet<S> {
     }
 
     fn finish(&self) -> Option<SinkReport> {
-        self.lanes().clear();
-        if let Some(thread) = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        lock(&self.lanes).clear();
+        lock(&self.sinks).clear();
+        if let Some(thread) = lock(&self.thread).take() {
             // The thread catches its own panics: joining it cannot fail.
             let _ = thread.join();
         }
-        let tally = std::mem::take(&mut *self.tally.lock().unwrap_or_else(PoisonError::into_inner));
+        let tally = std::mem::take(&mut *lock(&self.tally));
         Some(SinkReport {
             name: Arc::clone(&self.name),
             written: tally.written,
@@ -261,14 +269,13 @@ impl<S: Sink> Outlet for SinkOutlet<S> {
 /// Writes a stream's items on the worker.
 fn in_line<W: SinkWriter>(
     stream: Stream<'_, Tick, Vec<W::Item>>,
-    delivery: Delivery<W>,
+    mut delivery: Option<Delivery<W>>,
     total: &Arc<Mutex<Tally>>,
 ) where
     W::Item: Item,
 {
     let mut builder = OperatorBuilder::new("deliver".to_owned(), stream.scope());
     let mut input = builder.new_input(stream, Local);
-    let mut delivery = Some(delivery);
     let total = Arc::clone(total);
     builder.build(move |_| {
         move |frontiers| {
