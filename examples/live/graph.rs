@@ -27,23 +27,15 @@ pub fn graph(
     let several = source.streams().iter().any(|stream| eeg(stream) > 1);
     let reference = options.reference.unwrap_or(if several { Reference::Average } else { Reference::None });
     let flow = Pipeline::from(source).set_aside_unfit().markers(results.markers());
-    let flow = match report {
-        Some(report) => flow.markers(report.markers()),
-        None => flow,
-    };
-    let flow = match page {
-        Some(page) => flow.markers(page.markers()),
-        None => flow,
-    };
+    let flow = if let Some(report) = report { flow.markers(report.markers()) } else { flow };
+    let flow = if let Some(page) = page { flow.markers(page.markers()) } else { flow };
 
     // Artifacts and quality look at the raw signal: a flat or railed electrode is no longer seen once filtered.
     let (flags_csv, quality_csv, power_csv) = (csv("flags")?, csv("quality")?, csv("band_power")?);
     let flow = flow.branch(|raw| {
         let windows = raw.window(hop);
-        let windows = match page {
-            Some(page) => windows.branch(|w| w.sink(page.signal("raw", 4))),
-            None => windows,
-        };
+        let windows =
+            if let Some(page) = page { windows.branch(|w| w.sink(page.signal("raw", 4))) } else { windows };
         let windows = windows.branch(|windows| {
             let quality = also(windows.feature(SignalQuality::new), quality_csv);
             let quality = also(quality, page.map(|page| page.quality("quality")));
@@ -72,10 +64,8 @@ pub fn graph(
         }
         None => windows,
     };
-    let windows = match page {
-        Some(page) => windows.branch(|w| w.sink(page.signal("filtered", 4))),
-        None => windows,
-    };
+    let windows =
+        if let Some(page) = page { windows.branch(|w| w.sink(page.signal("filtered", 4))) } else { windows };
     let bands = options.bands.clone();
     let power = windows.feature(move || BandPower::bands(bands.clone()).over_millis(1_000));
     let power = also(also(power, power_csv), report.map(HtmlReport::band_power));

@@ -98,7 +98,7 @@ fn live(options: &Options, matches: &ArgMatches) -> Result<bool, Box<dyn Error>>
     let summary = results.summary(&report, contract, bar.elapsed());
     if let Some(page) = page {
         page.command_line(std::env::args());
-        page.settings(settings(matches));
+        page.settings(options::settings(matches));
         if let Some(file) = &options.recording {
             page.input_file(file)?;
         }
@@ -114,15 +114,4 @@ fn live(options: &Options, matches: &ArgMatches) -> Result<bool, Box<dyn Error>>
         interrupted.recv()?;
     }
     Ok(summary.adds_up)
-}
-
-/// Every setting as it was given or is by default, so that the report can be repeated.
-fn settings(matches: &ArgMatches) -> Vec<(String, String)> {
-    let value = |id: &str| {
-        let values = matches.get_raw(id).into_iter().flatten();
-        values.map(|value| value.to_string_lossy().into_owned()).collect::<Vec<_>>().join(",")
-    };
-    let ids = Options::command();
-    let ids = ids.get_arguments().map(|argument| argument.get_id().as_str().to_owned());
-    ids.filter(|id| id != "help" && id != "version").map(|id| (id.clone(), value(&id))).collect()
 }

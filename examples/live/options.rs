@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use clap::{Parser, ValueEnum};
+use clap::{ArgMatches, CommandFactory, Parser, ValueEnum};
 use neuraflow::prelude::Speed;
 
 use super::values::{Headset, band, headset, range, seconds};
@@ -86,4 +86,15 @@ pub enum Line {
 pub enum Reference {
     Average,
     None,
+}
+
+/// Every setting as it was given or is by default, so that the report can be repeated.
+pub fn settings(matches: &ArgMatches) -> Vec<(String, String)> {
+    let value = |id: &str| {
+        let values = matches.get_raw(id).into_iter().flatten();
+        values.map(|value| value.to_string_lossy().into_owned()).collect::<Vec<_>>().join(",")
+    };
+    let ids = Options::command();
+    let ids = ids.get_arguments().map(|argument| argument.get_id().as_str().to_owned());
+    ids.filter(|id| id != "help" && id != "version").map(|id| (id.clone(), value(&id))).collect()
 }
