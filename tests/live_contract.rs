@@ -205,7 +205,7 @@ fn wrong_values_and_places_are_refused_in_one_line() {
 fn a_summary_that_nobody_can_read_is_an_error_in_one_line() {
     let Ok(full) = std::fs::OpenOptions::new().write(true).open("/dev/full") else { return };
     let mut command = Command::new(live());
-    let output = command.args(["--seconds", "1", "--json"]).stdout(full).output().unwrap();
+    let output = command.args(["--seconds", "1", "--listen", "off", "--json"]).stdout(full).output().unwrap();
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{stderr}");
     assert!(stderr.starts_with("live: cannot print the summary"), "{stderr}");
