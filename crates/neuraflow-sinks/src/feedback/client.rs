@@ -35,6 +35,8 @@ pub(super) struct Close {
     /// How long to try to say it, and to wait for an answer.
     attempt: Duration,
     goodbye: Duration,
+    /// What came cannot be read any further.
+    deaf: bool,
 }
 
 impl Close {
@@ -43,7 +45,7 @@ impl Close {
         // A close frame has room for 123 bytes.
         let cut = (0..=reason.len().min(123)).rev().find(|end| reason.is_char_boundary(*end));
         reason.truncate(cut.unwrap_or(0));
-        Self { code, reason, attempt: GOODBYE, goodbye: GOODBYE }
+        Self { code, reason, attempt: GOODBYE, goodbye: GOODBYE, deaf: false }
     }
 
     pub(super) fn unknown(session: &str) -> Self {
@@ -63,13 +65,14 @@ impl Close {
     /// What a fault in what came means for the connection; `None` if there is none any more.
     fn fault(error: Error) -> Option<Self> {
         let found = error.source().and_then(|source| source.downcast_ref::<Fault>());
-        match found {
+        let close = match found {
             Some(Fault::Utf8(_)) => Some(Self::new(1007, "text that is not UTF-8")),
             Some(Fault::Capacity(fault)) => Some(Self::new(1009, format!("message too long: {fault}"))),
             Some(Fault::Protocol(tungstenite::error::ProtocolError::ResetWithoutClosingHandshake)) => None,
             Some(Fault::Protocol(fault)) => Some(Self::new(1002, fault.to_string())),
             _ => None,
-        }
+        };
+        close.map(|close| Self { deaf: true, ..close })
     }
 }
 
@@ -144,7 +147,12 @@ impl Client {
         let frame = CloseFrame { code: close.code, reason: Utf8Bytes::from(close.reason) };
         let said = timeout(close.attempt, self.socket.send(Frame::Close(Some(frame)))).await;
         if matches!(said, Ok(Ok(()))) {
-            let heard = async { while let Some(Ok(_)) = self.socket.recv().await {} };
+            let heard = async {
+                while let Some(Ok(_)) = self.socket.recv().await {}
+                if close.deaf {
+                    std::future::pending::<()>().await;
+                }
+            };
             tokio::select! {
                 _ = timeout(close.goodbye, heard) => {}
                 _ = stopping.changed(), if stops => {}

@@ -122,13 +122,12 @@ fn a_client_gets_what_it_asks_for_and_may_change_its_mind() {
     site.publish(&site.session.signal("raw", 1), [window(2)]);
     let found = client.next();
     assert_eq!((&found["kind"], &found["channels"]), (&json!("signal"), &json!(["Cz"])));
-    client.say(r#"{"subscribe": {"kinds": "features", "channels": ["Oz"]}}"#);
+    client.say(r#"{"subscribe": {"kinds": "features, marker", "channels": ["Oz"]}}"#);
     client.heard();
     site.features(3..4);
-    client.say(r#"{"subscribe": {}}"#);
-    client.heard();
-    site.features(4..5);
-    assert_eq!(client.next()["time_ns"], 5 * HOP, "no row of the third was asked for");
+    let cue = StreamMarker { stream: header(), marker: Arc::new(Marker::new(Timestamp::EPOCH, "cue")) };
+    site.publish(&site.session.markers(), [cue]);
+    assert_eq!(client.next()["kind"], "marker", "no row of the features was asked for");
 }
 
 #[test]
