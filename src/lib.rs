@@ -47,7 +47,7 @@ pub mod prelude {
     pub use neuraflow_core::source::Source;
     pub use neuraflow_core::window::GapPolicy;
     pub use neuraflow_ops::artifact::ArtifactFlags;
-    pub use neuraflow_ops::feature::{BandPower, LogVariance, Rms};
+    pub use neuraflow_ops::feature::{BandPower, LogVariance, Rms, Spectrum};
     pub use neuraflow_ops::filter::{Butterworth, Notch};
     pub use neuraflow_ops::quality::SignalQuality;
     pub use neuraflow_ops::spatial::{Bipolar, CommonAverage};

@@ -159,7 +159,8 @@ fn kernels_know_no_type_of_core_and_leaves_do_not_see_each_other() {
         for file in sources(&crates.join(format!("neuraflow-{leaf}/src"))) {
             let kernel = file.components().any(|part| part.as_os_str() == "kernel");
             for (number, line) in code(&file) {
-                for import in after(&line, "neuraflow_") {
+                let named = line.replace("\"neuraflow_", "\""); // names of metrics are no imports
+                for import in after(&named, "neuraflow_") {
                     if import != "core" && import != leaf || import == "core" && kernel {
                         wrong.push(format!("{}:{number}: {line}", file.display()));
                     }

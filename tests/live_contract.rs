@@ -174,13 +174,16 @@ fn every_malformed_recording_gives_one_clear_line_or_a_run_that_adds_up() {
 
 #[test]
 fn wrong_values_and_places_are_refused_in_one_line() {
-    let cases: [(&[&str], &str); 12] = [
+    let cases: [(&[&str], &str); 15] = [
         (&["--speed", "fast"], "speed"),
         (&["--synthetic", "8x250"], "CHANNELS@RATE"),
         (&["--synthetic", "8@-250", "--seconds", "1"], "sampling rate"),
         (&["--bandpass", "40-1"], "LO-HI"),
         (&["--bandpass", "1-200", "--seconds", "1"], "Nyquist"),
         (&["--bands", "alpha=8.2-8.4", "--seconds", "1"], "alpha"),
+        (&["--bands", "a=8-13,a=13-30", "--seconds", "1"], "another name"),
+        (&["--notch", "55"], "[possible values: 50, 60, off]"),
+        (&["--recording"], "--recording"),
         (&["--faults", "gap,meteor", "--seconds", "1"], "meteor"),
         (&["--workers", "0"], "workers"),
         (&["--packet", "0"], "packet"),
@@ -194,5 +197,38 @@ fn wrong_values_and_places_are_refused_in_one_line() {
         assert!(!output.status.success(), "{arguments:?} was accepted");
         assert!(stderr.contains(named), "{arguments:?}: expected {named} to be named: {stderr}");
         assert!(!stderr.contains("panicked"), "{arguments:?}: {stderr}");
+        assert_eq!(stderr.trim().lines().count(), 1, "{arguments:?}: {stderr}");
     }
+}
+
+#[test]
+fn a_summary_that_nobody_can_read_is_an_error_in_one_line() {
+    let Ok(full) = std::fs::OpenOptions::new().write(true).open("/dev/full") else { return };
+    let mut command = Command::new(live());
+    let output = command.args(["--seconds", "1", "--json"]).stdout(full).output().unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert!(stderr.starts_with("live: cannot print the summary"), "{stderr}");
+    assert_eq!(stderr.trim().lines().count(), 1, "{stderr}");
+}
+
+#[test]
+fn a_report_holds_the_numbers_and_how_to_repeat_them() {
+    let page = std::env::temp_dir().join(format!("neuraflow-live-report-{}.html", std::process::id()));
+    let path = page.to_str().unwrap();
+    let json = summary(&["--synthetic", "3@250", "--seed", "42", "--seconds", "6", "--report", path]);
+    let html = std::fs::read_to_string(&page).unwrap();
+    std::fs::remove_file(&page).unwrap();
+    assert_eq!(of(&json, "windows"), 120);
+    for expected in ["3@250", "42", "bandpass", "1-40", "delta=1-4,theta=4-8,alpha=8-13,beta=13-30", "<svg"] {
+        assert!(html.contains(expected), "{expected} is not in the report");
+    }
+    assert!(
+        !html.contains("http://") || html.contains("http://www.w3.org"),
+        "the page needs nothing from outside"
+    );
+    let refused = run(&["--seconds", "1", "--report", "/no/such/folder/report.html"]);
+    assert!(!refused.status.success());
+    let stderr = String::from_utf8_lossy(&refused.stderr);
+    assert!(stderr.contains("/no/such/folder"), "{stderr}");
 }

@@ -1,61 +1,117 @@
 //! The main job: a recording or a synthetic headset in, exact windows of features out, and a report that adds up.
 //!
-//! `options.rs` is the command line, `graph.rs` the pipeline, `results.rs` gathers what comes out, `summary.rs` writes it up.
+//! `options.rs` and `values.rs` are the command line, `graph.rs` the pipeline, `results.rs` gathers what comes out, `summary.rs` and `text.rs` write it up.
 
+mod feedback;
 mod graph;
 mod options;
 mod results;
 mod summary;
+mod text;
+mod values;
 
 use std::error::Error;
+use std::io::Write;
 use std::process::ExitCode;
+use std::sync::mpsc;
 use std::time::Duration;
 
-use clap::Parser;
+use clap::{ArgMatches, CommandFactory, FromArgMatches};
 use indicatif::{ProgressBar, ProgressStyle};
+use neuraflow::dataflow::Progress;
 use neuraflow::prelude::*;
+use neuraflow::sinks::report::HtmlReport;
 
 use options::Options;
 
 fn main() -> ExitCode {
-    match live(&Options::parse()) {
+    let matches = Options::command().try_get_matches();
+    let parsed = matches.and_then(|matches| Ok((Options::from_arg_matches(&matches)?, matches)));
+    let outcome = match parsed {
+        Ok((options, matches)) => live(&options, &matches),
+        Err(wrong) if wrong.use_stderr() => Err(in_one_line(&wrong.to_string()).into()),
+        Err(help) => help.print().map(|()| true).map_err(Into::into),
+    };
+    match outcome {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => {
-            eprintln!(
-                "live: the accounting does not add up; this is a bug, please report it with the line above"
-            );
+            complain("the accounting does not add up: a bug; please report it with the line above");
             ExitCode::FAILURE
         }
         Err(error) => {
-            eprintln!("live: {error}");
+            complain(&error.to_string());
             ExitCode::FAILURE
         }
     }
 }
 
-fn live(options: &Options) -> Result<bool, Box<dyn Error>> {
-    let (pipeline, results) = graph::graph(options)?;
-    let contract =
-        pipeline.latencies().iter().find(|path| &*path.sink == results::BAND_POWER).map(|path| path.latency);
+/// One line on stderr. Where even that is closed there is nobody left to tell.
+fn complain(about: &str) {
+    let _ = writeln!(std::io::stderr(), "live: {about}");
+}
+
+/// What clap says is wrong: its first paragraph, without the usage that follows it.
+fn in_one_line(text: &str) -> String {
+    let said: Vec<&str> = text.lines().take_while(|line| !line.is_empty()).map(str::trim).collect();
+    format!("{}; see --help", said.join(" ").trim_start_matches("error: "))
+}
+
+fn live(options: &Options, matches: &ArgMatches) -> Result<bool, Box<dyn Error>> {
+    // Everything that may refuse is opened before anything runs.
+    let page = options.report.as_ref().map(HtmlReport::create).transpose()?;
+    let session = feedback::session(options)?;
+    let shown = session.as_ref().map(|(_, session)| session);
+    let (pipeline, results) = graph::graph(options, page.as_ref(), shown)?;
+    let contract = pipeline.latencies().iter().find(|path| &*path.sink == results::BAND_POWER);
+    let contract = contract.map(|path| path.latency).unwrap_or_default();
+    let server = match &session {
+        Some((hub, _)) => feedback::serve(hub, options)?,
+        None => None,
+    };
 
     // The pipeline runs on threads of its own; this one only watches. Ctrl-C drains instead of killing.
     let running = pipeline.spawn(Workers::new(options.workers.into()))?;
-    let stopper = running.stopper();
-    ctrlc::set_handler(move || stopper.stop())?;
+    if let Some(session) = shown {
+        feedback::follow(session, &running, contract);
+    }
+    let (stopper, (interrupt, interrupted)) = (running.stopper(), mpsc::channel());
+    ctrlc::set_handler(move || {
+        stopper.stop();
+        let _ = interrupt.send(()); // nobody listens any more once the program is about to end
+    })?;
     let bar =
         ProgressBar::new_spinner().with_style(ProgressStyle::with_template("{spinner} {elapsed} {msg}")?);
     while !running.is_finished() {
-        let progress = running.progress();
-        bar.set_message(format!(
-            "{} samples, {} windows; {}",
-            progress.samples_in,
-            progress.windows,
-            results.glance()
-        ));
+        let Progress { samples_in, windows } = running.progress();
+        bar.set_message(format!("{samples_in} samples, {windows} windows; {}", results.glance()));
         std::thread::sleep(Duration::from_millis(20));
     }
     bar.finish_and_clear();
-    let summary = results.summary(&running.join()?, contract.unwrap_or_default(), bar.elapsed());
-    println!("{}", if options.json { summary.to_json() } else { summary.to_text() });
+    let report = running.join().inspect_err(|error| {
+        if let Some(session) = shown {
+            session.failed(error.to_string());
+        }
+    })?;
+    if let Some(session) = shown {
+        session.ended();
+    }
+    let summary = results.summary(&report, contract, bar.elapsed());
+    if let Some(page) = page {
+        page.command_line(std::env::args());
+        page.settings(options::settings(matches));
+        if let Some(file) = &options.recording {
+            page.input_file(file)?;
+        }
+        page.write(&report)?;
+    }
+    let text = if options.json { summary.to_json() } else { summary.to_text() };
+    // The reader of a pipe may be gone by now (`live | head -1`), or the disk behind it full.
+    let mut stdout = std::io::stdout().lock();
+    let printed = writeln!(stdout, "{text}").and_then(|()| stdout.flush());
+    printed.map_err(|error| format!("cannot print the summary: {error}"))?;
+    if options.stay && server.is_some() {
+        complain("the live page stays open; end with Ctrl-C");
+        interrupted.recv()?;
+    }
     Ok(summary.adds_up)
 }

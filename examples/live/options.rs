@@ -2,8 +2,12 @@
 
 use std::ops::Range;
 use std::path::PathBuf;
+use std::str::FromStr;
 
-use clap::{Parser, ValueEnum};
+use clap::{ArgMatches, CommandFactory, Parser, ValueEnum};
+use neuraflow::prelude::Speed;
+
+use super::values::{Headset, band, headset, range, seconds};
 
 /// Exact 50 ms windows of a recording or a synthetic headset: artifacts, quality, filter, reference, band power.
 #[derive(Parser)]
@@ -25,8 +29,8 @@ pub struct Options {
     #[arg(long, value_name = "LIST", default_value = "", conflicts_with = "recording")]
     pub faults: String,
     /// real, max, or x2, x20 ... times real time [default: max for recordings and --seconds, else real].
-    #[arg(long, value_parser = speed)]
-    pub speed: Option<neuraflow::sources::pace::Speed>,
+    #[arg(long, value_parser = <Speed as FromStr>::from_str)]
+    pub speed: Option<Speed>,
     /// Worker threads.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub workers: u16,
@@ -52,19 +56,21 @@ pub struct Options {
     /// Stop after so many seconds of event time.
     #[arg(long, value_name = "S", value_parser = seconds)]
     pub seconds: Option<f64>,
-    /// Write features, flags and quality as CSV into this directory.
+    /// Write features, flags and quality as CSV.
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
+    /// Write a report with plots and all settings: one HTML page.
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<PathBuf>,
+    /// Serve the live page there.
+    #[arg(long, value_name = "ADDR|off", default_value = super::feedback::DEFAULT)]
+    pub listen: String,
+    /// Keep the live page open after the end, until Ctrl-C.
+    #[arg(long)]
+    pub stay: bool,
     /// End with one line of JSON on stdout.
     #[arg(long)]
     pub json: bool,
-}
-
-#[derive(Clone, Copy)]
-pub struct Headset {
-    pub channels: usize,
-    pub rate: f64,
-    pub streams: usize,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -82,39 +88,13 @@ pub enum Reference {
     None,
 }
 
-fn headset(text: &str) -> Result<Headset, String> {
-    let expected =
-        || format!("expected CHANNELS@RATE or CHANNELS@RATExSTREAMS such as 8@250x16, found {text}");
-    let (channels, rest) = text.split_once('@').ok_or_else(expected)?;
-    let (rate, streams) = rest.split_once('x').unwrap_or((rest, "1"));
-    let headset = Headset {
-        channels: channels.parse().map_err(|_| expected())?,
-        rate: rate.parse().map_err(|_| expected())?,
-        streams: streams.parse().map_err(|_| expected())?,
+/// Every setting as it was given or is by default, so that the report can be repeated.
+pub fn settings(matches: &ArgMatches) -> Vec<(String, String)> {
+    let value = |id: &str| {
+        let values = matches.get_raw(id).into_iter().flatten();
+        values.map(|value| value.to_string_lossy().into_owned()).collect::<Vec<_>>().join(",")
     };
-    let sane = (1..=4_096).contains(&headset.channels) && (1..=100_000).contains(&headset.streams);
-    if sane { Ok(headset) } else { Err("expected 1 to 4096 channels and 1 to 100000 streams".into()) }
-}
-
-fn range(text: &str) -> Result<Range<f64>, String> {
-    let parsed = text.split_once('-').and_then(|(lo, hi)| Some(lo.parse::<f64>().ok()?..hi.parse().ok()?));
-    match parsed {
-        Some(range) if range.start > 0.0 && range.end > range.start && range.end.is_finite() => Ok(range),
-        _ => Err(format!("expected LO-HI in Hz with 0 < LO < HI such as 8-13, found {text}")),
-    }
-}
-
-fn band(text: &str) -> Result<(String, Range<f64>), String> {
-    let (name, edges) =
-        text.split_once('=').ok_or(format!("expected NAME=LO-HI such as alpha=8-13, found {text}"))?;
-    Ok((name.to_owned(), range(edges)?))
-}
-
-fn speed(text: &str) -> Result<neuraflow::sources::pace::Speed, String> {
-    text.parse().map_err(|error| format!("{error}"))
-}
-
-fn seconds(text: &str) -> Result<f64, String> {
-    let valid = text.parse().ok().filter(|s: &f64| s.is_finite() && *s > 0.0 && *s <= 1e9);
-    valid.ok_or(format!("expected a number of seconds above 0 and at most 1e9, found {text}"))
+    let ids = Options::command();
+    let ids = ids.get_arguments().map(|argument| argument.get_id().as_str().to_owned());
+    ids.filter(|id| id != "help" && id != "version").map(|id| (id.clone(), value(&id))).collect()
 }

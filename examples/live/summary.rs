@@ -1,6 +1,6 @@
-//! The summary of a run, as one JSON object or as a page to read.
+//! The summary of a run as one JSON object; `text.rs` makes a page of it.
 
-use neuraflow::dataflow::{Report, StreamReport};
+use neuraflow::dataflow::{LatencyHistogram, Report, StreamReport};
 use neuraflow::prelude::*;
 use serde_json::{Value, json};
 
@@ -15,8 +15,12 @@ pub fn accounting(report: &Report, contract: Latency) -> Value {
     let (sum, windows) = (report.accounting(), report.windows());
     let widest = report.widest();
     let latency = report.sinks.iter().find(|sink| &*sink.name == super::results::BAND_POWER);
-    let micros = |nanos: Option<u64>| nanos.map(|nanos| nanos as f64 / 1e3);
-    let quantile = |q: f64| latency.and_then(|sink| micros(sink.latency.quantile(q)));
+    let quantiles = |histogram: Option<&LatencyHistogram>| {
+        let micros = |nanos: Option<u64>| nanos.map(|nanos| nanos as f64 / 1e3);
+        let at = |q: f64| micros(histogram.and_then(|h| h.quantile(q)));
+        let max = micros(histogram.and_then(LatencyHistogram::max));
+        json!({ "p50": at(0.5), "p99": at(0.99), "p999": at(0.999), "max": max })
+    };
     json!({
         "samples_in": sum.samples_in,
         "channels": widest.map_or(0, |stream| stream.header.channels.len()),
@@ -36,9 +40,10 @@ pub fn accounting(report: &Report, contract: Latency) -> Value {
         "values_missing": sum.values_missing,
         "time_jumps": sum.jumps,
         "markers": report.streams.iter().map(|stream| stream.markers).sum::<u64>(),
-        "latency_us": {
-            "p50": quantile(0.5), "p99": quantile(0.99), "p999": quantile(0.999),
-            "max": latency.and_then(|sink| micros(sink.latency.max())),
+        "latency_us": quantiles(latency.map(|sink| &sink.latency)),
+        "latency_parts_us": {
+            "wait": quantiles(Some(&report.wait)), "compute": quantiles(Some(&report.compute)),
+            "output": quantiles(latency.map(|sink| &sink.output)),
         },
         "latency_contract": {
             "group_delay_ms": contract.group_delay.as_millis_f64(),
@@ -61,52 +66,4 @@ fn of_stream(stream: &StreamReport) -> Value {
         "windows": windows.total(), "windows_complete": windows.complete, "windows_gap": windows.gap,
         "windows_partial": windows.partial, "markers": stream.markers, "refused": stream.refused,
     })
-}
-
-impl Summary {
-    pub fn to_json(&self) -> String {
-        self.json.to_string()
-    }
-
-    /// A page for people: what came in, where it went, what it looked like.
-    pub fn to_text(&self) -> String {
-        let of = |name: &str| self.json[name].to_string();
-        let mut text = format!(
-            "{} samples of {} channels at {} Hz in {} streams\n\
-             = {} windowed + {} late + {} duplicate + {} rejected + {} dropped; {} never arrived, {} filled in\n\
-             {} windows = {} complete + {} gap + {} partial; {} markers\n",
-            of("samples_in"),
-            of("channels"),
-            of("sampling_rate"),
-            self.json["streams"].as_array().map_or(0, Vec::len),
-            of("samples_windowed"),
-            of("samples_late"),
-            of("samples_duplicate"),
-            of("samples_rejected"),
-            of("samples_dropped"),
-            of("samples_lost"),
-            of("samples_imputed"),
-            of("windows"),
-            of("windows_complete"),
-            of("windows_gap"),
-            of("windows_partial"),
-            of("markers"),
-        );
-        text += &format!("flagged windows: {}\n", self.json["windows_flagged"]);
-        text += &format!("latency, closing packet to sink, µs: {}\n", self.json["latency_us"]);
-        text += &format!("latency contract, ms: {}\n", self.json["latency_contract"]);
-        text += "mean band power, µV²:\n";
-        for (channel, bands) in self.json["band_power"].as_object().into_iter().flatten() {
-            text += &format!("  {channel:<8}");
-            for (band, power) in bands.as_object().into_iter().flatten() {
-                text += &format!(" {band} {:>10.2}", power.as_f64().unwrap_or(f64::NAN));
-            }
-            text += "\n";
-        }
-        text + &format!(
-            "digest {} in {:.2} s",
-            self.json["output_digest"],
-            self.json["wall_s"].as_f64().unwrap_or(0.0)
-        )
-    }
 }

@@ -182,3 +182,10 @@ fn a_spectrum_that_cannot_be_is_refused() {
     // Beyond half the sampling rate there is nothing to cut: a limit for one stream fits all.
     assert_eq!(Spectrum::new().up_to_hz(1e9).of_samples(&[0.0; 250], 1, rate).unwrap().len(), 126);
 }
+
+#[test]
+fn two_bands_of_one_name_are_refused() {
+    let twice = BandPower::bands([("a", 8.0..13.0), ("b", 4.0..8.0), ("a", 13.0..30.0)]);
+    let error = twice.of_samples(&[0.0; 250], 1, SamplingRate::hz(250).unwrap()).unwrap_err();
+    assert!(error.to_string().contains("a a second time, from 13 to 30 Hz"), "{error}");
+}

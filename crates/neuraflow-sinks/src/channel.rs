@@ -15,7 +15,8 @@ const NAME: &str = "channel";
 ///
 /// Under [`Overflow::Block`] nothing is lost: the writer waits on a thread of its own, and the pipeline is held back
 /// once that thread's queue is full too. Under the other policies it runs on the workers and never waits;
-/// what it drops is counted. Receiving ends when the pipeline and the sink are gone and everything was received.
+/// what it drops is counted. Receiving ends when the pipeline has ended, whether its handle was joined or not, and everything was
+/// received.
 ///
 /// ```
 /// use neuraflow_core::model::Chunk;

@@ -77,7 +77,9 @@ type TimedQueue<T> = SinkQueue<(T, u64)>;
 pub(super) struct SinkOutlet<S: Sink> {
     outlet: usize,
     name: Arc<str>,
-    sink: Arc<S>,
+    /// What each worker opens its writer from, where the sink runs in line. A worker takes its own, so that the sink is
+    /// let go with the last writer: a receiver at its other end then knows that all is over.
+    sinks: Mutex<Vec<Arc<S>>>,
     queue: Option<Arc<TimedQueue<S::Item>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
     tally: Arc<Tally>,
@@ -94,7 +96,7 @@ impl<S: Sink> SinkOutlet<S> {
         let tally = Arc::new(Tally::default());
         let name: Arc<str> = sink.name().into();
         let mut open =
-            Self { outlet, name, sink: Arc::clone(sink), queue: None, thread: Mutex::new(None), tally };
+            Self { outlet, name, sinks: Mutex::default(), queue: None, thread: Mutex::new(None), tally };
         if let Placement::Thread { capacity, overflow } = sink.placement() {
             let queue = Arc::new(SinkQueue::new(capacity, overflow, workers));
             let writer = sink.open(&context(shared))?;
@@ -111,6 +113,8 @@ impl<S: Sink> SinkOutlet<S> {
                 })?;
             open.queue = Some(queue);
             open.thread = Mutex::new(Some(thread));
+        } else {
+            open.sinks = Mutex::new(vec![Arc::clone(sink); workers]);
         }
         Ok(Arc::new(open))
     }
@@ -164,9 +168,10 @@ impl<S: Sink> Outlet for SinkOutlet<S> {
         let (flush, stream) = output(builder, outboxes.of::<S::Item>(self.outlet));
         match &self.queue {
             Some(queue) => into_queue(stream, queue, outboxes.flushed(), shared),
-            None => match self.sink.open(&context(shared)) {
+            None => match self.take_sink().map(|sink| sink.open(&context(shared))).transpose() {
                 Ok(writer) => {
-                    let delivery = Delivery::new(writer, Arc::clone(shared), Arc::clone(&self.tally));
+                    let (shared, tally) = (Arc::clone(shared), Arc::clone(&self.tally));
+                    let delivery = writer.map(|writer| Delivery::new(writer, shared, tally));
                     in_line(stream, delivery, outboxes.flushed());
                 }
                 Err(error) => shared.fail(PipelineError::Sink(error)),
@@ -188,6 +193,7 @@ impl<S: Sink> Outlet for SinkOutlet<S> {
     }
 
     fn finish(&self) {
+        while self.take_sink().is_some() {} // of workers that never came
         if let Some(queue) = &self.queue {
             queue.end();
         }
@@ -198,17 +204,22 @@ impl<S: Sink> Outlet for SinkOutlet<S> {
     }
 }
 
+impl<S: Sink> SinkOutlet<S> {
+    fn take_sink(&self) -> Option<Arc<S>> {
+        self.sinks.lock().unwrap_or_else(PoisonError::into_inner).pop()
+    }
+}
+
 /// Writes a stream's items on the worker.
 fn in_line<W: SinkWriter>(
     stream: Stream<'_, Tick, Vec<W::Item>>,
-    delivery: Delivery<W>,
+    mut delivery: Option<Delivery<W>>,
     flushed: Rc<Cell<u64>>,
 ) where
     W::Item: Item,
 {
     let mut builder = OperatorBuilder::new("deliver".to_owned(), stream.scope());
     let mut input = builder.new_input(stream, Local);
-    let mut delivery = Some(delivery);
     builder.build(move |_| {
         move |frontiers| {
             input.for_each(|_, items| {

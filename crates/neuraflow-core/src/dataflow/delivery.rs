@@ -68,13 +68,15 @@ impl<T: Item, W: SinkWriter<Item = T>> Delivery<W> {
                 Recovery::Retry if tries < 3 && !items.is_empty() => continue,
                 Recovery::Skip | Recovery::Reset => {
                     tracing::warn!(%error, "items left out");
-                    skipped = items.len().clamp(1, offered.max(1));
+                    skipped = 1; // at least
                 }
                 Recovery::Retry | Recovery::Stop => self.fail(error),
             }
             break;
         }
-        let written = offered.saturating_sub(items.len().max(skipped));
+        // Whatever a writer leaves behind, or even adds: an item is written or skipped, never both.
+        let skipped = items.len().max(skipped).min(offered);
+        let written = offered - skipped;
         items.clear();
         let now = self.shared.clock.now();
         let mut counts = self.tally.lock();

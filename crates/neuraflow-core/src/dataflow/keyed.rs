@@ -20,7 +20,7 @@ use super::plan::Outboxes;
 use super::report::{StreamReport, WindowCounts};
 use super::shared::Shared;
 use super::slab::SlabRoute;
-use super::stream::StreamState;
+use super::stream::{Change, StreamState};
 use super::watch::INTERVAL;
 use crate::ingest::{Entry, EntryBody, Slab, StreamId};
 use crate::model::{StreamHeader, StreamKey};
@@ -161,28 +161,15 @@ impl Streams {
         }
         match self.slot(id) {
             Some(Slot::Running(state)) => {
-                let before = (state.samples_in(), state.windows().total());
-                match body {
+                let change = state.watched(|state| match body {
                     EntryBody::Samples { sequence, .. } => state.samples(sequence, values, arrival),
                     EntryBody::Marker(marker) => state.marker(marker),
                     EntryBody::Dropped { sequence, samples } => state.dropped(sequence, samples, arrival),
                     EntryBody::Silent => state.silent(arrival),
                     EntryBody::End { next } => state.end(next, arrival),
                     EntryBody::Open(_) => {}
-                }
-                let fatal = state.take_fatal();
-                let (samples, windows) = (state.samples_in() - before.0, state.windows().total() - before.1);
-                self.samples += samples;
-                self.windows += windows;
-                if windows > 0 {
-                    self.timings.push((self.taken.saturating_sub(arrival), self.taken, windows));
-                }
-                if self.shared.board.is_watched() {
-                    self.untold.insert(id);
-                }
-                if let Some(error) = fatal {
-                    self.shared.fail(error);
-                }
+                });
+                self.note(id, arrival, change);
             }
             Some(Slot::Refused { header, accounting, markers, .. }) => match body {
                 EntryBody::Samples { .. } => {
@@ -219,7 +206,8 @@ impl Streams {
         let mut resume_at = None;
         match self.slots[reader][index].take() {
             Some(Slot::Running(mut before)) => {
-                before.end(None, arrival);
+                let change = before.watched(|state| state.end(None, arrival));
+                self.note(id, arrival, change);
                 resume_at = before.closed_until();
                 self.keep(id, before.report());
             }
@@ -253,17 +241,24 @@ impl Streams {
         let ids: Vec<StreamId> = self.owners.values().copied().collect();
         for id in ids {
             if let Some(Slot::Running(state)) = self.slot(id) {
-                let before = state.windows().total();
-                state.end(None, arrival);
-                let (windows, fatal) = (state.windows().total() - before, state.take_fatal());
-                self.windows += windows;
-                if self.shared.board.is_watched() {
-                    self.untold.insert(id);
-                }
-                if let Some(error) = fatal {
-                    self.shared.fail(error);
-                }
+                let change = state.watched(|state| state.end(None, arrival));
+                self.note(id, arrival, change);
             }
+        }
+    }
+
+    /// What a packet or an end changed, for whoever watches; an error after which no stream may go on ends the pipeline.
+    fn note(&mut self, id: StreamId, arrival: u64, change: Change) {
+        self.samples += change.samples;
+        self.windows += change.windows;
+        if change.windows > 0 {
+            self.timings.push((self.taken.saturating_sub(arrival), self.taken, change.windows));
+        }
+        if self.shared.board.is_watched() {
+            self.untold.insert(id);
+        }
+        if let Some(error) = change.fatal {
+            self.shared.fail(error);
         }
     }
 

@@ -23,6 +23,14 @@ pub(super) struct StreamState {
     ended: bool,
 }
 
+/// What something done to a stream came to.
+pub(super) struct Change {
+    pub(super) samples: u64,
+    pub(super) windows: u64,
+    /// The first error that no stream should go on after.
+    pub(super) fatal: Option<PipelineError>,
+}
+
 impl StreamState {
     pub(super) fn new(
         header: Arc<StreamHeader>,
@@ -82,16 +90,13 @@ impl StreamState {
         root.clear();
     }
 
-    pub(super) fn windows(&self) -> WindowCounts {
-        self.step.windows
-    }
-
-    pub(super) fn samples_in(&self) -> u64 {
-        self.sequencer.accounting().samples_in
-    }
-
-    pub(super) fn take_fatal(&mut self) -> Option<PipelineError> {
-        self.step.fatal.take()
+    /// Does something to the stream, and says what came of it.
+    pub(super) fn watched(&mut self, act: impl FnOnce(&mut Self)) -> Change {
+        let count = |state: &Self| (state.sequencer.accounting().samples_in, state.step.windows.total());
+        let before = count(self);
+        act(self);
+        let after = count(self);
+        Change { samples: after.0 - before.0, windows: after.1 - before.1, fatal: self.step.fatal.take() }
     }
 
     /// Event time up to which windows are closed: where the stream may resume after a reconnect.

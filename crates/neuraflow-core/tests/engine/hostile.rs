@@ -186,3 +186,22 @@ fn a_start_that_fails_leaves_no_sink_thread_behind() {
         }
     });
 }
+
+#[test]
+fn a_sink_is_let_go_when_the_input_has_ended_not_only_when_the_handle_is_joined() {
+    for (placement, workers) in [(Placement::Inline, 1), (Placement::Inline, 3), (QUEUED, 2)] {
+        in_time(&format!("{placement:?} on {workers}"), move || {
+            let (mut sink, kept) = Keep::<Window>::new();
+            sink.placement = placement;
+            let graph = Pipeline::from(Script::of(&[header("a", 100, 1)], 100, 10));
+            let graph = graph.window(Tumbling::millis(50)).sink(sink).build().unwrap();
+            let running = graph.spawn(Workers::new(workers)).unwrap();
+            // As a host does that reads a channel to its end and joins afterwards.
+            while Arc::strong_count(&kept) > 1 {
+                std::thread::yield_now();
+            }
+            assert_eq!(kept.lock().unwrap().len(), 20);
+            running.join().unwrap();
+        });
+    }
+}

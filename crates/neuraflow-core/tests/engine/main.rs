@@ -7,4 +7,6 @@ mod flow;
 mod graphs;
 mod hostile;
 mod lying;
+mod moody;
 mod parts;
+mod races;

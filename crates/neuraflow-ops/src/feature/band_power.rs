@@ -33,7 +33,7 @@ use crate::shape::as_array;
 /// 15(2):70–73.
 ///
 /// # Errors
-/// `prepare`: no band; edges that are no band or lie above the Nyquist frequency; a band without a bin at this rate and
+/// `prepare`: no band; two of one name; edges that are no band or lie above the Nyquist frequency; a band without a bin at this rate and
 /// segment length (the error says what length would do); a segment longer than the look-back or shorter than a sample;
 /// only trigger channels. `process`: another number of channels than prepared.
 ///
@@ -132,6 +132,15 @@ fn bins_of(
             expected: "at least one, as (\"alpha\", 8.0..13.0)".to_owned(),
             found: "none".to_owned(),
         });
+    }
+    for (at, (name, edges)) in bands.iter().enumerate() {
+        if bands[..at].iter().any(|(other, _)| other == name) {
+            return Err(OperatorError::Spec {
+                what: "bands",
+                expected: "another name for each, as it is a column's".to_owned(),
+                found: format!("{name} a second time, from {} to {} Hz", edges.start, edges.end),
+            });
+        }
     }
     bands.iter().map(|(name, edges)| band(name, edges, psd.segment_len(), rate.as_hz())).collect()
 }

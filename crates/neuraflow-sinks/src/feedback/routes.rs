@@ -43,11 +43,19 @@ impl Feedback {
     }
 }
 
+/// The type of the page's scripts.
+const SCRIPT: &str = "text/javascript; charset=utf-8";
+
 pub(super) fn router(site: Site) -> Router {
     Router::new()
         .route("/", get(|| page("text/html; charset=utf-8", include_str!("page/index.html"))))
         .route("/style.css", get(|| page("text/css; charset=utf-8", include_str!("page/style.css"))))
-        .route("/app.js", get(|| page("text/javascript; charset=utf-8", include_str!("page/app.js"))))
+        .route("/icon.svg", get(|| page("image/svg+xml", include_str!("page/icon.svg"))))
+        .route("/app.js", get(|| page(SCRIPT, include_str!("page/app.js"))))
+        .route("/socket.js", get(|| page(SCRIPT, include_str!("page/socket.js"))))
+        .route("/signals.js", get(|| page(SCRIPT, include_str!("page/signals.js"))))
+        .route("/headmap.js", get(|| page(SCRIPT, include_str!("page/headmap.js"))))
+        .route("/panels.js", get(|| page(SCRIPT, include_str!("page/panels.js"))))
         .route("/sessions", get(sessions))
         .route("/health", get(health))
         .route("/metrics", get(scrape))

@@ -1,0 +1,49 @@
+//! The live page of `live`: a session that the graph feeds, and the server that shows it.
+
+use std::error::Error;
+use std::net::SocketAddr;
+
+use neuraflow::dataflow::Running;
+use neuraflow::operator::Latency;
+use neuraflow::sinks::feedback::{Feedback, FeedbackConfig, Server, Session};
+
+use super::complain;
+use super::options::Options;
+
+/// Where the page is unless told otherwise.
+pub const DEFAULT: &str = "127.0.0.1:8787";
+
+/// A session without a server yet: the server starts once everything else has been accepted.
+pub fn session(options: &Options) -> Result<Option<(Feedback, Session)>, Box<dyn Error>> {
+    if options.listen == "off" {
+        return Ok(None);
+    }
+    let feedback = Feedback::new(FeedbackConfig::default())?;
+    let stem = options.recording.as_ref().and_then(|file| file.file_stem());
+    let name = stem.map_or(format!("synthetic-{}", options.seed), |stem| stem.to_string_lossy().into_owned());
+    let session = feedback.session(name);
+    Ok(Some((feedback, session)))
+}
+
+/// Serves the page. Where the default address is taken by another run, this one goes on without a page.
+pub fn serve(feedback: &Feedback, options: &Options) -> Result<Option<Server>, Box<dyn Error>> {
+    let expected = || format!("--listen: expected ADDRESS:PORT or off, found {}", options.listen);
+    let address: SocketAddr = options.listen.parse().map_err(|_| expected())?;
+    match feedback.serve(address) {
+        Ok(server) => {
+            complain(&format!("the live page is at http://{}/", server.local_addr()));
+            Ok(Some(server))
+        }
+        Err(error) if options.listen == DEFAULT => {
+            complain(&format!("no live page: {error}"));
+            Ok(None)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Tells the session how the pipeline stands.
+pub fn follow(session: &Session, running: &Running, contract: Latency) {
+    session.watch(running.watch());
+    session.group_delay(contract.group_delay);
+}

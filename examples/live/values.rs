@@ -1,0 +1,45 @@
+//! Values as people type them on the command line of `live`.
+
+use std::ops::Range;
+
+#[derive(Clone, Copy)]
+pub struct Headset {
+    pub channels: usize,
+    pub rate: f64,
+    pub streams: usize,
+}
+
+pub fn headset(text: &str) -> Result<Headset, String> {
+    let expected =
+        || format!("expected CHANNELS@RATE or CHANNELS@RATExSTREAMS such as 8@250x16, found {text}");
+    let (channels, rest) = text.split_once('@').ok_or_else(expected)?;
+    let (rate, streams) = rest.split_once('x').unwrap_or((rest, "1"));
+    let headset = Headset {
+        channels: channels.parse().map_err(|_| expected())?,
+        rate: rate.parse().map_err(|_| expected())?,
+        streams: streams.parse().map_err(|_| expected())?,
+    };
+    let sane = (1..=4_096).contains(&headset.channels) && (1..=100_000).contains(&headset.streams);
+    if sane { Ok(headset) } else { Err("expected 1 to 4096 channels and 1 to 100000 streams".into()) }
+}
+
+pub fn range(text: &str) -> Result<Range<f64>, String> {
+    let parsed = text.split_once('-').and_then(|(lo, hi)| Some(lo.parse::<f64>().ok()?..hi.parse().ok()?));
+    match parsed {
+        Some(range) if range.start > 0.0 && range.end > range.start && range.end.is_finite() => Ok(range),
+        _ => Err(format!("expected LO-HI in Hz with 0 < LO < HI such as 8-13, found {text}")),
+    }
+}
+
+pub fn band(text: &str) -> Result<(String, Range<f64>), String> {
+    let (name, edges) =
+        text.split_once('=').ok_or(format!("expected NAME=LO-HI such as alpha=8-13, found {text}"))?;
+    Ok((name.to_owned(), range(edges)?))
+}
+
+pub fn seconds(text: &str) -> Result<f64, String> {
+    text.parse()
+        .ok()
+        .filter(|s: &f64| s.is_finite() && *s > 0.0 && *s <= 1e9)
+        .ok_or(format!("expected a number of seconds above 0 and at most 1e9, found {text}"))
+}
