@@ -3,9 +3,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod abuse;
-mod age;
 mod clients;
 mod kit;
 mod numbers;
+mod pipeline;
 mod process;
 mod protocol;
