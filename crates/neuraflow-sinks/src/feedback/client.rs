@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use tungstenite::Error as Fault;
 
 use super::budget::Budget;
-use super::channel::Channel;
+use super::channel::{Channel, Counted};
 use super::encode::Protocol;
 use super::message::Body;
 use super::pulse::Pulse;
@@ -24,14 +24,19 @@ const BEYOND_HOP: Duration = Duration::from_millis(50);
 /// The hop until the first window tells it, and the longest that heartbeats go by.
 const FIRST_HOP: Duration = Duration::from_millis(50);
 const LONGEST_HOP: Duration = Duration::from_millis(500);
-/// How long a client may take to answer a close.
+/// How long a client may take to answer a close, and one that has stopped reading to read on.
 const GOODBYE: Duration = Duration::from_millis(500);
+const LATE_GOODBYE: Duration = Duration::from_secs(5);
 
 /// Why we close.
 pub(super) struct Close {
     code: u16,
     reason: String,
+    /// How long to try to say it, and to wait for an answer.
+    attempt: Duration,
     goodbye: Duration,
+    /// What came cannot be read any further.
+    deaf: bool,
 }
 
 impl Close {
@@ -40,7 +45,7 @@ impl Close {
         // A close frame has room for 123 bytes.
         let cut = (0..=reason.len().min(123)).rev().find(|end| reason.is_char_boundary(*end));
         reason.truncate(cut.unwrap_or(0));
-        Self { code, reason, goodbye: GOODBYE }
+        Self { code, reason, attempt: GOODBYE, goodbye: GOODBYE, deaf: false }
     }
 
     pub(super) fn unknown(session: &str) -> Self {
@@ -54,19 +59,36 @@ impl Close {
 
     fn slow(limit: Duration) -> Self {
         let reason = format!("too slow: nothing was taken for {} s", limit.as_secs_f64());
-        Self { goodbye: Duration::from_millis(50), ..Self::new(4002, reason) }
+        Self { attempt: Duration::from_millis(50), goodbye: LATE_GOODBYE, ..Self::new(4002, reason) }
     }
 
     /// What a fault in what came means for the connection; `None` if there is none any more.
     fn fault(error: Error) -> Option<Self> {
         let found = error.source().and_then(|source| source.downcast_ref::<Fault>());
-        match found {
+        let close = match found {
             Some(Fault::Utf8(_)) => Some(Self::new(1007, "text that is not UTF-8")),
             Some(Fault::Capacity(fault)) => Some(Self::new(1009, format!("message too long: {fault}"))),
             Some(Fault::Protocol(tungstenite::error::ProtocolError::ResetWithoutClosingHandshake)) => None,
             Some(Fault::Protocol(fault)) => Some(Self::new(1002, fault.to_string())),
             _ => None,
-        }
+        };
+        close.map(|close| Self { deaf: true, ..close })
+    }
+}
+
+/// A client's place in a session. It is taken before the handshake is answered: what is published from then on, it gets.
+pub(super) struct Joined {
+    channel: Arc<Channel>,
+    reader: Reader,
+    hello: Received,
+    counted: Counted,
+}
+
+impl Joined {
+    pub(super) fn new(channel: Arc<Channel>, asked: Subscription, protocol: Protocol) -> Self {
+        let counted = channel.count_client();
+        let (reader, hello) = channel.join(asked, protocol.name());
+        Self { channel, reader, hello, counted }
     }
 }
 
@@ -98,30 +120,43 @@ impl Client {
     }
 
     /// The whole conversation.
-    pub(super) async fn run(mut self, asked: Result<(Arc<Channel>, Subscription), Close>) {
-        let end = match asked {
-            Ok((channel, asked)) => {
-                let _counted = channel.count_client();
-                let (reader, hello) = channel.join(asked, self.protocol.name());
-                match self.send(hello).await {
+    pub(super) async fn run(mut self, joined: Result<Joined, Close>) {
+        let end = match joined {
+            Ok(Joined { channel, reader, hello, counted }) => {
+                let end = match self.send(hello).await {
                     None => self.talk(&channel, reader).await,
                     Some(end) => end,
-                }
+                };
+                drop(counted);
+                end
             }
             Err(close) => End::Close(close),
         };
-        if let End::Close(close) = end {
-            self.site.hub.counters.refused();
-            let frame = CloseFrame { code: close.code, reason: Utf8Bytes::from(close.reason) };
-            let goodbye = async {
-                if self.socket.send(Frame::Close(Some(frame))).await.is_ok() {
-                    while let Some(Ok(_)) = self.socket.recv().await {}
+        match end {
+            End::Close(close) => self.close(close).await,
+            // What answers the client's close is still to be sent.
+            End::Gone => drop(timeout(GOODBYE, self.socket.recv()).await),
+        }
+    }
+
+    /// Says why, and waits for the client to hear it: bytes that reach a closed socket would make the system forget the reason.
+    async fn close(&mut self, close: Close) {
+        self.site.hub.counters.closed();
+        let mut stopping = self.site.stopping.clone();
+        let stops = !*stopping.borrow_and_update();
+        let frame = CloseFrame { code: close.code, reason: Utf8Bytes::from(close.reason) };
+        let said = timeout(close.attempt, self.socket.send(Frame::Close(Some(frame)))).await;
+        if matches!(said, Ok(Ok(()))) {
+            let heard = async {
+                while let Some(Ok(_)) = self.socket.recv().await {}
+                if close.deaf {
+                    std::future::pending::<()>().await;
                 }
             };
-            let _ = timeout(close.goodbye, goodbye).await;
-        } else {
-            // What answers the client's close is still to be sent.
-            let _ = timeout(GOODBYE, self.socket.recv()).await;
+            tokio::select! {
+                _ = timeout(close.goodbye, heard) => {}
+                _ = stopping.changed(), if stops => {}
+            }
         }
     }
 

@@ -22,12 +22,17 @@ pub(super) struct Counters {
     private: AtomicU64,
     skipped: AtomicU64,
     refused: AtomicU64,
+    closed: AtomicU64,
 }
 
 impl Counters {
     pub(super) fn sent(&self, body: &Body, skipped: u64) {
         body.kind().map_or(&self.private, |kind| &self.sent[kind as usize]).fetch_add(1, Ordering::Relaxed);
         self.skipped.fetch_add(skipped, Ordering::Relaxed);
+    }
+
+    pub(super) fn closed(&self) {
+        self.closed.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(super) fn refused(&self) {
@@ -61,6 +66,7 @@ struct Scrape {
     sent: Vec<(&'static str, u64)>,
     skipped: u64,
     refused: u64,
+    closed: u64,
 }
 
 impl Scrape {
@@ -81,6 +87,7 @@ impl Scrape {
             sent: kinds.into_iter().chain([("hello_heartbeat", read(&hub.counters.private))]).collect(),
             skipped: read(&hub.counters.skipped),
             refused: read(&hub.counters.refused),
+            closed: read(&hub.counters.closed),
         }
     }
 
@@ -166,6 +173,9 @@ struct Family<'a>(MetricEncoder<'a>);
 
 impl Family<'_> {
     fn counter(&mut self, labels: &[(&str, &str)], value: u64) -> fmt::Result {
+        if labels.is_empty() {
+            return self.0.encode_counter::<NoLabelSet, _, u64>(&value, None);
+        }
         self.0.encode_family(&labels)?.encode_counter::<NoLabelSet, _, u64>(&value, None)
     }
 
@@ -205,6 +215,9 @@ impl Collector for Scrape {
         )?;
         family("neuraflow_feedback_refused", "Requests and connections refused", Counter, &|f| {
             f.counter(&[], self.refused)
+        })?;
+        family("neuraflow_feedback_closed", "Clients closed by the server", Counter, &|f| {
+            f.counter(&[], self.closed)
         })
     }
 }

@@ -16,7 +16,7 @@ use axum::routing::get;
 use serde::Serialize;
 use tokio::sync::watch;
 
-use super::client::{Client, Close};
+use super::client::{Client, Close, Joined};
 use super::encode::Protocol;
 use super::guard::refusal;
 use super::hub::{Feedback, Hub};
@@ -189,16 +189,16 @@ async fn stream(
         _ => Protocol::Json,
     };
     // What is wrong with the request is told in the close frame: a page cannot read the status of a refused upgrade.
-    let asked = match (site.hub.channel(&session), query) {
+    let joined = match (site.hub.channel(&session), query) {
         (None, _) => Err(Close::unknown(&session)),
         (_, Err(rejection)) => Err(Close::policy(&rejection.to_string())),
         (Some(channel), Ok(Query(query))) => match Subscription::from_query(&query) {
-            Ok(asked) => Ok((channel, asked)),
+            Ok(asked) => Ok(Joined::new(channel, asked, protocol)),
             Err(error) => Err(Close::policy(&error.to_string())),
         },
     };
     upgrade.on_upgrade(async move |socket| {
-        Client::new(socket, protocol, site, place).run(asked).await;
+        Client::new(socket, protocol, site, place).run(joined).await;
         // The connection has a place of its own for as long as it is used.
         drop(connection);
     })
