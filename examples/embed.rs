@@ -1,7 +1,8 @@
-//! Embedding: a host application that owns `main`, feeds a device handle, and reads features.
+//! Embedding: a host application that owns `main`, feeds a device handle, reads features, and is told how things stand.
 //!
 //! The host here is a small acquisition program: one thread plays the amplifier's driver, the main thread is the
-//! application. NeuraFlow is a value between the two: started, read, stopped and joined like any other.
+//! application, and a third shows the operator what a page in the browser would show, without a socket: it subscribes to
+//! the session's messages. NeuraFlow is a value between them: started, read, stopped and joined like any other.
 //!
 //! Run it with `cargo run --release --example embed`.
 
@@ -11,6 +12,7 @@ use std::time::Duration;
 
 use neuraflow::prelude::*;
 use neuraflow::sinks::bounded;
+use neuraflow::sinks::feedback::{Body, Feedback, FeedbackConfig, Kind, Subscriber, Subscription};
 use neuraflow::sources::device::DeviceConfig;
 
 const CHANNELS: [&str; 4] = ["Fz", "Cz", "Pz", "Oz"];
@@ -27,8 +29,18 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (handle, source) = device::channel(config);
     let (sink, features) = bounded(1_024, Overflow::DropOldest);
 
+    // What is shown to people: a session, and a subscriber that wants its quality, five times a second, and its status.
+    let feedback = Feedback::new(FeedbackConfig::default())?;
+    let session = feedback.session("2026-11-24");
+    let wanted = Subscription::all().kinds([Kind::Quality, Kind::Status]).rate(5.0);
+    let subscriber = feedback.subscribe(session.name(), wanted)?;
+
     // The graph. It is checked here, and errors name the stage and what it expected.
     let pipeline = Pipeline::from(source)
+        .branch(|raw| {
+            let windows = raw.window(Tumbling::millis(50));
+            windows.feature(SignalQuality::default).sink(session.quality("quality"))
+        })
         .stage(|| Butterworth::bandpass(4, 4.0..40.0))
         .stage(CommonAverage::new)
         .window(Tumbling::millis(50))
@@ -38,6 +50,8 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     // From here on it runs on threads of its own.
     let running = pipeline.spawn(Workers::new(1))?;
+    session.watch(running.watch());
+    let display = thread::spawn(move || show(subscriber));
 
     // The driver: two seconds of a device that sends a packet every 20 ms. When the last handle is dropped, the
     // stream has ended, and with it the pipeline.
@@ -61,6 +75,8 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     driver.join().map_err(|_| "the driver panicked")?.map_err(|error| error.to_string())?;
     let report = running.join()?;
+    session.ended();
+    display.join().map_err(|_| "the display panicked")?;
     let accounting = report.accounting();
     println!(
         "{} samples in, {} windowed, {} dropped",
@@ -68,6 +84,26 @@ fn main() -> Result<(), Box<dyn Error>> {
     );
     assert!(report.balances(), "every sample is in exactly one place");
     Ok(())
+}
+
+/// What the operator sees, until the session has ended.
+fn show(messages: Subscriber) {
+    for message in messages {
+        match &message.body {
+            Body::Quality(scores) => {
+                let score = |row| scores.values.row(row).first().copied().unwrap_or(f64::NAN);
+                let each: Vec<_> = scores
+                    .rows
+                    .iter()
+                    .enumerate()
+                    .map(|(row, name)| format!("{name} {:.2}", score(row)))
+                    .collect();
+                println!("{:>12}  quality {}", "", each.join("  "));
+            }
+            Body::Status(status) => println!("{:>12}  the session is {}", "", status.state.name()),
+            _ => {}
+        }
+    }
 }
 
 /// One sample: a 10 Hz rhythm of 20 µV at the back of the head, and an offset as every electrode has one.

@@ -13,29 +13,36 @@ use super::values::{Headset, band, headset, range, seconds};
 #[derive(Parser)]
 #[command(
     version,
-    after_help = "Examples:\n  live --synthetic 8@250x4 --seconds 10\n  live --recording S001R04.edf --speed x20 --out results\n  live --synthetic 8@250x16 --faults gap,duplicate,dropout,wrap --seed 7 --seconds 60 --json"
+    override_usage = "cargo run --release --example live -- [OPTIONS]",
+    after_help = "Examples:\n  cargo run --release --example live -- --synthetic 64@160 --faults gap,dropout\n  cargo run --release --example live -- --recording S001R04.edf --speed real --stay\n  cargo run --release --example live -- --recording S001R04.edf --out results --report run.html"
 )]
 pub struct Options {
     /// Recording to replay (EDF, EDF+, BDF, BDF+).
     #[arg(long, value_name = "FILE", conflicts_with = "synthetic")]
     pub recording: Option<PathBuf>,
     /// Synthetic headset: channels @ sampling rate x streams.
-    #[arg(long, value_name = "CH@RATE[xSTREAMS]", default_value = "8@250", value_parser = headset)]
+    #[arg(long, value_name = "CH@HZ[xN]", default_value = "8@250", value_parser = headset)]
     pub synthetic: Headset,
     /// Seed of the synthetic headset and its faults.
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
     /// Faults to inject: gap, duplicate, reorder, jitter, dropout, wrap, nan.
-    #[arg(long, value_name = "LIST", default_value = "", conflicts_with = "recording")]
+    #[arg(
+        long,
+        value_name = "LIST",
+        default_value = "",
+        hide_default_value = true,
+        conflicts_with = "recording"
+    )]
     pub faults: String,
-    /// real, max, or x2, x20 ... times real time [default: max for recordings and --seconds, else real].
-    #[arg(long, value_parser = <Speed as FromStr>::from_str)]
+    /// real, max, x2, x20 ... [default: max if the input ends, else real].
+    #[arg(long, value_name = "SPEED", value_parser = <Speed as FromStr>::from_str)]
     pub speed: Option<Speed>,
     /// Worker threads.
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub workers: u16,
     /// Samples in a packet [default: about 10 ms].
-    #[arg(long, value_name = "SAMPLES", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub packet: Option<u32>,
     /// Length of a window.
     #[arg(long, value_name = "MS", default_value_t = 50, value_parser = clap::value_parser!(i64).range(1..=60_000))]
@@ -44,13 +51,13 @@ pub struct Options {
     #[arg(long, value_name = "LO-HI", default_value = "1-40", value_parser = range)]
     pub bandpass: Range<f64>,
     /// Line noise to remove.
-    #[arg(long, value_enum, default_value_t = Line::Off)]
+    #[arg(long, value_name = "50|60|off", hide_possible_values = true, value_enum, default_value_t = Line::Off)]
     pub notch: Line,
-    /// Spatial reference [default: average, none where there is only one EEG channel].
-    #[arg(long, value_enum)]
+    /// Spatial reference [default: average of two EEG channels or more].
+    #[arg(long, value_name = "average|none", hide_possible_values = true, value_enum)]
     pub reference: Option<Reference>,
-    /// Frequency bands in Hz.
-    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = band,
+    /// Frequency bands in Hz [default: delta, theta, alpha and beta].
+    #[arg(long, value_name = "NAME=LO-HI,...", value_delimiter = ',', value_parser = band, hide_default_value = true,
           default_value = "delta=1-4,theta=4-8,alpha=8-13,beta=13-30")]
     pub bands: Vec<(String, Range<f64>)>,
     /// Stop after so many seconds of event time.

@@ -1,4 +1,4 @@
-// What the tests share: the real `live` on a free port, a browser whose every request and complaint is written down.
+// What the tests share: the real examples on free ports, a browser whose every request and complaint is written down.
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -34,17 +34,17 @@ export async function until(what, ask, seconds = 15) {
 
 const running = new Set();
 
-/** Starts `live` and waits until it answers. */
-export async function live(port, ...options) {
-  const child = spawn(process.env.NEURAFLOW_LIVE, ["--listen", `127.0.0.1:${port}`, ...options], { stdio: ["ignore", "ignore", "pipe"] });
+/** Starts an example and waits until it answers at `probe`. */
+async function start(program, port, probe, options) {
+  const child = spawn(program, options, { stdio: ["ignore", "ignore", "pipe"] });
   running.add(child);
   let said = "";
   child.stderr.on("data", (data) => (said = (said + data).slice(-4000)));
   child.once("exit", () => running.delete(child));
   const origin = `http://127.0.0.1:${port}`;
-  await until(`live ${options.join(" ")} answers`, async () => {
-    if (child.exitCode !== null) throw new Error(`live left with ${child.exitCode}: ${said}`);
-    return (await fetch(`${origin}/sessions`)).ok;
+  await until(`${program} ${options.join(" ")} answers`, async () => {
+    if (child.exitCode !== null) throw new Error(`it left with ${child.exitCode}: ${said}`);
+    return (await fetch(`${origin}${probe}`)).ok;
   });
   return {
     origin,
@@ -56,6 +56,10 @@ export async function live(port, ...options) {
     },
   };
 }
+
+const example = (name) => `${process.env.NEURAFLOW_EXAMPLES}/${name}`;
+export const live = (port, ...options) => start(example("live"), port, "/sessions", ["--listen", `127.0.0.1:${port}`, ...options]);
+export const dashboard = (port) => start(example("dashboard"), port, "/brain/sessions", [`127.0.0.1:${port}`]);
 
 export const stopAll = () => running.forEach((child) => child.kill("SIGKILL"));
 
@@ -69,7 +73,7 @@ export async function openBrowser() {
 }
 
 /** A page with what went wrong on it: complaints, and requests to any other place. */
-export async function open(origin, hash = "", { width = 1440, height = 900, colorScheme = "light", deviceScaleFactor = 1, reducedMotion = "no-preference" } = {}) {
+export async function open(origin, path = "", { width = 1440, height = 900, colorScheme = "light", deviceScaleFactor = 1, reducedMotion = "no-preference" } = {}) {
   const context = await browser.newContext({ viewport: { width, height }, colorScheme, deviceScaleFactor, reducedMotion });
   const page = await context.newPage(), complaints = [], strangers = [], expected = { outage: false };
   page.on("pageerror", (error) => complaints.push(String(error.stack ?? error)));
@@ -82,7 +86,7 @@ export async function open(origin, hash = "", { width = 1440, height = 900, colo
   const foreign = (url) => new URL(url).host !== new URL(origin).host && strangers.push(url);
   page.on("request", (request) => foreign(request.url()));
   page.on("websocket", (socket) => foreign(socket.url()));
-  await page.goto(`${origin}/${hash}`);
+  await page.goto(`${origin}/${path}`);
   const data = () => page.evaluate(() => ({ ...document.documentElement.dataset }));
   return {
     page, complaints, strangers, expected, data,

@@ -1,9 +1,9 @@
-// The live page in a real browser, against the real `live`.
+// The live page in a real browser, against the real `live` and inside the real `dashboard`.
 
 import assert from "node:assert/strict";
 import { mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { gzipSync } from "node:zlib";
-import { canvas, freePort, live, open, openBrowser, sleep, stopAll, until } from "./harness.mjs";
+import { canvas, dashboard, freePort, live, open, openBrowser, sleep, stopAll, until } from "./harness.mjs";
 
 const root = process.env.NEURAFLOW_ROOT;
 const folder = `${root}/crates/neuraflow-sinks/src/feedback/page/`;
@@ -144,6 +144,17 @@ test("what is chosen is in the address, by hand and by key", async () => {
   quiet(tab);
   await tab.close();
   await server.stop();
+});
+
+test("it works below a path of a host's own application", async () => {
+  const server = await dashboard(await freePort()), tab = await open(server.origin, "brain");
+  await tab.state("live");
+  await until("the host's redirect", async () => new URL(tab.page.url()).pathname === "/brain/");
+  await until("a map of many colours", async () => (await canvas(tab.page, "map")).colours > 200);
+  assert.match(await (await fetch(`${server.origin}/alpha`)).text(), /alpha at O1":\d/);
+  quiet(tab);
+  await tab.close();
+  await server.stop("SIGINT");
 });
 
 test("64 channels scroll at the screen's rate, also with reduced motion", async () => {

@@ -35,8 +35,9 @@ pub(super) struct Site {
 }
 
 impl Feedback {
-    /// The server's routes, for a host that has an axum application of its own.
+    /// The server's routes, for a host that has an axum application of its own; see the example `dashboard`.
     ///
+    /// Nest it below a path that ends in a slash (`.nest("/brain/", feedback.router())`): the page's links are relative.
     /// Limits on connections and on the time for a request's head are then the host's; all others are kept.
     pub fn router(&self) -> Router {
         router(Site { hub: Arc::clone(&self.hub), stopping: watch::channel(false).1 })
