@@ -67,19 +67,34 @@ fn one_that_never_reads_and_one_that_talks_nonsense_among_fifty_good_ones() {
 }
 
 #[test]
-fn a_socket_that_is_full_holds_nobody_up() {
+fn a_socket_that_is_full_holds_nobody_up_and_little_memory() {
+    const WINDOWS: i64 = 100_000;
     let site = Site::new(FeedbackConfig::default());
     site.settle();
     let mut unread = site.connect("");
     unread.next();
-    // Far more than the system's buffers hold, as fast as it goes.
+    // Far more than the system's buffers and the queue hold, as fast as it goes.
     let sink = site.session.signal("raw", 13);
-    for index in 0..20_000 {
-        site.publish(&sink, [window(index)]);
+    site.publish(&sink, (0..1_000).map(window));
+    let before = resident();
+    let mut most = before;
+    for block in 1..WINDOWS / 1_000 {
+        site.publish(&sink, (block * 1_000..(block + 1) * 1_000).map(window));
+        most = most.max(resident());
     }
+    // If they were kept, they would be more than 100 MiB. Other tests run in this process, but need less than this.
+    let grown = (most - before) / 1024;
+    assert!(grown < 32, "{grown} MiB more for a client that reads nothing");
     let mut other = site.connect("?kinds=features");
     other.next();
     site.features(7..8);
     assert_eq!(other.next()["time_ns"], 8 * HOP);
     until("the silent client is given up", || site.session.clients() == 1);
+}
+
+/// KiB of memory that this process has now.
+fn resident() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap_or("0 kB");
+    line.trim().trim_end_matches(" kB").parse().unwrap()
 }
