@@ -6,6 +6,7 @@ mod failures;
 mod flow;
 mod graphs;
 mod hostile;
+mod look_ahead;
 mod lying;
 mod moody;
 mod parts;
