@@ -20,6 +20,8 @@ pub(super) struct StreamState {
     step: Step,
     late: Option<Rc<RefCell<Vec<LateSamples>>>>,
     markers: u64,
+    /// Samples that waited when the pipeline failed.
+    given_up: u64,
     ended: bool,
 }
 
@@ -49,7 +51,7 @@ impl StreamState {
             refused_inputs: 0,
             fatal: None,
         };
-        Self { grid, sequencer, filler, root, step, late, markers: 0, ended: false }
+        Self { grid, sequencer, filler, root, step, late, markers: 0, given_up: 0, ended: false }
     }
 
     pub(super) fn samples(&mut self, sequence: Sequence, values: &[f32], arrival: u64) {
@@ -90,6 +92,12 @@ impl StreamState {
         root.clear();
     }
 
+    /// The pipeline has failed: samples that wait for earlier ones are dropped. No operator is run any more.
+    pub(super) fn give_up(&mut self) {
+        let accounting = self.sequencer.accounting();
+        self.given_up = accounting.samples_in.saturating_sub(accounting.settled());
+    }
+
     /// Does something to the stream, and says what came of it.
     pub(super) fn watched(&mut self, act: impl FnOnce(&mut Self)) -> Change {
         let count = |state: &Self| (state.sequencer.accounting().samples_in, state.step.windows.total());
@@ -108,6 +116,7 @@ impl StreamState {
     pub(super) fn report(&self) -> StreamReport {
         let mut accounting = *self.sequencer.accounting();
         accounting.add(self.filler.accounting());
+        accounting.dropped += self.given_up;
         StreamReport {
             header: Arc::clone(&self.step.header),
             accounting,

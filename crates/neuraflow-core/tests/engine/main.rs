@@ -9,5 +9,6 @@ mod hostile;
 mod look_ahead;
 mod lying;
 mod moody;
+mod outcome;
 mod parts;
 mod races;
