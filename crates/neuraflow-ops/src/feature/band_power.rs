@@ -33,7 +33,7 @@ use crate::shape::as_array;
 /// 15(2):70–73.
 ///
 /// # Errors
-/// `prepare`: no band; two of one name; edges that are no band or lie above the Nyquist frequency; a band without a bin at this rate and
+/// `prepare`: no band; one without a name; two of one name; edges that are no band or lie above the Nyquist frequency; a band without a bin at this rate and
 /// segment length (the error says what length would do); a segment longer than the look-back or shorter than a sample;
 /// only trigger channels. `process`: another number of channels than prepared.
 ///
@@ -135,6 +135,13 @@ fn bins_of(
         });
     }
     for (at, (name, edges)) in bands.iter().enumerate() {
+        if name.trim().is_empty() {
+            return Err(OperatorError::Spec {
+                what: "bands",
+                expected: "a name for each, as it is a column's".to_owned(),
+                found: format!("none for {} to {} Hz", edges.start, edges.end),
+            });
+        }
         if bands[..at].iter().any(|(other, _)| other == name) {
             return Err(OperatorError::Spec {
                 what: "bands",
