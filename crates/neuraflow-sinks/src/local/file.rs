@@ -11,6 +11,17 @@ pub(super) fn io_error(sink: &str, action: &'static str, target: &Path, source: 
     SinkError::Io { sink: sink.into(), action, target: target.display().to_string(), source }
 }
 
+/// Refuses what is there and no regular file: to open a pipe could block for ever, and no device can be cut or made durable.
+fn regular(sink: &str, path: &Path) -> Result<(), SinkError> {
+    match fs::metadata(path) {
+        Ok(about) if !about.is_file() => {
+            let why = "it is not a regular file; remove it or choose another place";
+            Err(io_error(sink, "create", path, io::Error::new(io::ErrorKind::InvalidInput, why)))
+        }
+        _ => Ok(()), // where there is nothing, or nothing to be seen, creating it says what is wrong
+    }
+}
+
 /// Appends whole records. What a failed write left behind of one is cut off again.
 #[derive(Debug)]
 pub(super) struct Records {
@@ -23,6 +34,7 @@ pub(super) struct Records {
 impl Records {
     /// A new file; one that is there is replaced.
     pub(super) fn create(sink: &'static str, path: PathBuf) -> Result<Self, SinkError> {
+        regular(sink, &path)?;
         match File::create(&path) {
             Ok(file) => Ok(Self { sink, file, path, whole: 0 }),
             Err(error) => Err(io_error(sink, "create", &path, error)),
@@ -66,7 +78,9 @@ impl Target {
     pub(super) fn new(sink: &'static str, path: &Path, extension: &str) -> Result<Self, SinkError> {
         let single =
             path.extension().is_some_and(|found| found.eq_ignore_ascii_case(extension)) && !path.is_dir();
-        if !single {
+        if single {
+            regular(sink, path)?;
+        } else {
             fs::create_dir_all(path).map_err(|error| io_error(sink, "create directory", path, error))?;
         }
         Ok(Self { path: path.to_owned(), single })
