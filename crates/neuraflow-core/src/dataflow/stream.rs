@@ -78,7 +78,7 @@ impl StreamState {
         event_all(&mut self.root, &Event::Marker(Arc::new(marker)), &mut self.step);
     }
 
-    /// Flushes everything and lets the operators go: what comes afterwards is rejected, and a pipeline that sees many
+    /// Flushes everything and lets the operators and their work space go: what comes afterwards is rejected, and a pipeline that sees many
     /// streams end must not keep the memory of all their look-backs.
     pub(super) fn end(&mut self, next: Option<Sequence>, arrival: u64) {
         if self.ended {
@@ -90,6 +90,8 @@ impl StreamState {
         sequencer.end(next, &mut |piece| pass_on(&piece, filler, root, step, late));
         event_all(root, &Event::End, step);
         root.clear();
+        filler.let_go();
+        step.coverage = Coverage::default();
     }
 
     /// The pipeline has failed: samples that wait for earlier ones are dropped. No operator is run any more.
