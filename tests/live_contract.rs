@@ -174,7 +174,7 @@ fn every_malformed_recording_gives_one_clear_line_or_a_run_that_adds_up() {
 
 #[test]
 fn wrong_values_and_places_are_refused_in_one_line() {
-    let cases: [(&[&str], &str); 15] = [
+    let cases: [(&[&str], &str); 16] = [
         (&["--speed", "fast"], "speed"),
         (&["--synthetic", "8x250"], "CHANNELS@RATE"),
         (&["--synthetic", "8@-250", "--seconds", "1"], "sampling rate"),
@@ -182,6 +182,7 @@ fn wrong_values_and_places_are_refused_in_one_line() {
         (&["--bandpass", "1-200", "--seconds", "1"], "Nyquist"),
         (&["--bands", "alpha=8.2-8.4", "--seconds", "1"], "alpha"),
         (&["--bands", "a=8-13,a=13-30", "--seconds", "1"], "another name"),
+        (&["--bands", "=8-13", "--seconds", "1"], "name"),
         (&["--notch", "55"], "[possible values: 50, 60, off]"),
         (&["--recording"], "--recording"),
         (&["--faults", "gap,meteor", "--seconds", "1"], "meteor"),

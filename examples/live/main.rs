@@ -1,9 +1,10 @@
 //! The main job: a recording or a synthetic headset in, exact windows of features out, and a report that adds up.
 //!
-//! `options.rs` and `values.rs` are the command line, `graph.rs` the pipeline, `results.rs` gathers what comes out, `summary.rs` and `text.rs` write it up.
+//! `options.rs` and `values.rs` are the command line, `graph.rs` the pipeline, `interrupt.rs` is Ctrl-C, `results.rs` gathers what comes out, `summary.rs` and `text.rs` write it up.
 
 mod feedback;
 mod graph;
+mod interrupt;
 mod options;
 mod results;
 mod summary;
@@ -13,7 +14,6 @@ mod values;
 use std::error::Error;
 use std::io::Write;
 use std::process::ExitCode;
-use std::sync::mpsc;
 use std::time::Duration;
 
 use clap::{ArgMatches, CommandFactory, FromArgMatches};
@@ -22,6 +22,7 @@ use neuraflow::dataflow::Progress;
 use neuraflow::prelude::*;
 use neuraflow::sinks::report::HtmlReport;
 
+use interrupt::Interrupt;
 use options::Options;
 
 fn main() -> ExitCode {
@@ -57,6 +58,7 @@ fn in_one_line(text: &str) -> String {
 }
 
 fn live(options: &Options, matches: &ArgMatches) -> Result<bool, Box<dyn Error>> {
+    let interrupt = Interrupt::listen()?;
     // Everything that may refuse is opened before anything runs.
     let page = options.report.as_ref().map(HtmlReport::create).transpose()?;
     let session = feedback::session(options)?;
@@ -69,16 +71,12 @@ fn live(options: &Options, matches: &ArgMatches) -> Result<bool, Box<dyn Error>>
         None => None,
     };
 
-    // The pipeline runs on threads of its own; this one only watches. Ctrl-C drains instead of killing.
+    // The pipeline runs on threads of its own; this one only watches.
     let running = pipeline.spawn(Workers::new(options.workers.into()))?;
     if let Some(session) = shown {
         feedback::follow(session, &running, contract);
     }
-    let (stopper, (interrupt, interrupted)) = (running.stopper(), mpsc::channel());
-    ctrlc::set_handler(move || {
-        stopper.stop();
-        let _ = interrupt.send(()); // nobody listens any more once the program is about to end
-    })?;
+    interrupt.stops(&running);
     let bar =
         ProgressBar::new_spinner().with_style(ProgressStyle::with_template("{spinner} {elapsed} {msg}")?);
     while !running.is_finished() {
@@ -87,11 +85,14 @@ fn live(options: &Options, matches: &ArgMatches) -> Result<bool, Box<dyn Error>>
         std::thread::sleep(Duration::from_millis(20));
     }
     bar.finish_and_clear();
-    let report = running.join().inspect_err(|error| {
+    let (report, result) = running.outcome();
+    if let Err(error) = result {
         if let Some(session) = shown {
             session.failed(error.to_string());
         }
-    })?;
+        let (came, windows) = (report.accounting().samples_in, report.windows().total());
+        return Err(format!("{error}; until then {came} samples came in and {windows} windows closed").into());
+    }
     if let Some(session) = shown {
         session.ended();
     }
@@ -111,7 +112,7 @@ fn live(options: &Options, matches: &ArgMatches) -> Result<bool, Box<dyn Error>>
     printed.map_err(|error| format!("cannot print the summary: {error}"))?;
     if options.stay && server.is_some() {
         complain("the live page stays open; end with Ctrl-C");
-        interrupted.recv()?;
+        interrupt.wait();
     }
     Ok(summary.adds_up)
 }

@@ -203,9 +203,17 @@ pub trait Operator: Send + 'static {
     /// For a `Chunk` output, `out` arrives empty, starting at the input's first sample with the prepared number
     /// of channels: append samples. An operator that looks ahead restarts it at the first sample it really puts out.
     /// For `Features`, `out.values` arrives filled with NaN in the prepared layout, and `out.info` is the window's.
+    ///
+    /// An operator on windows that declares a look-ahead keeps the `out.info` that came with each window, and puts out
+    /// the item of an earlier one: [`begin`](WindowItem::begin) with what it kept, then the results. As long as it leaves
+    /// `out.info` as it came, it holds back, and nothing leaves.
     fn process(&mut self, input: &Self::In, out: &mut Self::Out) -> Result<(), OperatorError>;
 
-    /// Puts out what a look-ahead still holds at the end of the stream. `out` arrives as for `process`.
+    /// Puts out what a look-ahead still holds, at the end of the stream and before a reset after a gap. `out` arrives
+    /// as for `process`.
+    ///
+    /// An operator on windows puts out one item at a time, in order, and is called until it leaves `out.info` as it
+    /// came: an instant after the last window.
     fn finish(&mut self, out: &mut Self::Out) -> Result<(), OperatorError> {
         let _ = out;
         Ok(())

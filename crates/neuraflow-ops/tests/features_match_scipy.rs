@@ -127,6 +127,7 @@ fn a_band_that_cannot_be_is_refused_with_a_way_out() {
     assert!(refused(BandPower::bands([("turned", 13.0..8.0)])).contains("low < high"));
     assert!(refused(BandPower::bands([("nan", f64::NAN..8.0)])).contains("low < high"));
     assert!(refused(BandPower::bands::<&str>([])).contains("at least one"));
+    assert!(refused(BandPower::bands([("a", 8.0..13.0), (" ", 13.0..30.0)])).contains("a name for each"));
     assert!(refused(BandPower::bands([("a", 8.0..13.0)]).segment_millis(1_100)).contains("look-back"));
     assert!(refused(BandPower::bands([("a", 8.0..13.0)]).over_millis(5_000)).contains("1250"));
 }

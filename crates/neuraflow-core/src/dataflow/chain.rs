@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::error::PipelineError;
 use super::report::WindowCounts;
-use crate::model::{Chunk, Marker, Recovery, StreamHeader, Timestamp, Window};
+use crate::model::{Chunk, Marker, Recovery, StreamHeader, Timestamp, Window, WindowInfo};
 use crate::operator::{Item, Operator, OperatorError, WindowItem};
 use crate::window::{Coverage, EpochCutter, WindowAssembler};
 
@@ -243,7 +243,38 @@ pub(super) struct MapNode<O: Operator> {
     pub(super) settling: crate::model::Span,
     /// Event time of the latest start or restart.
     pub(super) started: Timestamp,
+    /// Whether it holds windows back until later ones have come.
+    pub(super) looks_ahead: bool,
+    /// The last window since the latest start or restart.
+    pub(super) latest: Option<WindowInfo>,
     pub(super) children: Children<O::Out>,
+}
+
+impl<O: Operator> MapNode<O>
+where
+    O::Out: WindowItem,
+{
+    /// Puts out what the operator still holds, a window's item at a time.
+    fn flush(&mut self, step: &mut Step) {
+        let (Some(mut after), Some(out)) = (self.latest.take(), &mut self.out) else { return };
+        // What it is asked with is the instant after the last window. What it has to give is of an earlier one.
+        (after.index, after.start) = (after.index.saturating_add(1), after.end);
+        (after.expected, after.received, after.imputed) = (0, 0, 0);
+        let mut given = None;
+        loop {
+            out.begin(&after);
+            if let Err(error) = self.operator.finish(out) {
+                step.failed(&self.stage, error);
+                return;
+            }
+            // Each later than the one before, so that it comes to an end whatever the operator does.
+            match out.info().map(|info| info.index) {
+                Some(index) if index < after.index && Some(index) > given => given = Some(index),
+                _ => return,
+            }
+            push_all(&mut self.children, out, step);
+        }
+    }
 }
 
 impl<O: Operator> Node<O::In> for MapNode<O>
@@ -267,13 +298,21 @@ where
                 self.operator.reset();
             }
         }
-        push_all(&mut self.children, out, step);
+        if !self.looks_ahead || out.info().is_some_and(|given| given.index != info.index) {
+            push_all(&mut self.children, out, step);
+        }
+        self.latest = Some(info);
     }
 
     fn event(&mut self, event: &Event, step: &mut Step) {
-        if let Event::Restart { at } | Event::Jump { to: at } = event {
-            self.operator.reset();
-            self.started = step.header.time_of(*at);
+        match event {
+            Event::Restart { at } | Event::Jump { to: at } => {
+                self.flush(step);
+                self.operator.reset();
+                self.started = step.header.time_of(*at);
+            }
+            Event::End => self.flush(step),
+            Event::Marker(_) => {}
         }
         event_all(&mut self.children, event, step);
     }

@@ -213,27 +213,46 @@ impl<S: Sink> SinkOutlet<S> {
 /// Writes a stream's items on the worker.
 fn in_line<W: SinkWriter>(
     stream: Stream<'_, Tick, Vec<W::Item>>,
-    mut delivery: Option<Delivery<W>>,
+    delivery: Option<Delivery<W>>,
     flushed: Rc<Cell<u64>>,
 ) where
     W::Item: Item,
 {
+    let mut line = InLine(delivery);
     let mut builder = OperatorBuilder::new("deliver".to_owned(), stream.scope());
     let mut input = builder.new_input(stream, Local);
     builder.build(move |_| {
         move |frontiers| {
             input.for_each(|_, items| {
-                if let Some(delivery) = &mut delivery {
+                if let Some(delivery) = &mut line.0 {
                     delivery.write(items, flushed.get());
                 }
             });
             if frontiers[0].is_empty()
-                && let Some(delivery) = delivery.take()
+                && let Some(delivery) = line.0.take()
             {
                 delivery.finish();
             }
         }
     });
+}
+
+/// A writer on the worker. Where the pipeline fails before its input has ended, the writer is finished as the worker is
+/// torn down: what it took is kept, as it is by a writer with a thread of its own.
+struct InLine<W: SinkWriter>(Option<Delivery<W>>)
+where
+    W::Item: Item;
+
+impl<W: SinkWriter> Drop for InLine<W>
+where
+    W::Item: Item,
+{
+    fn drop(&mut self) {
+        if let Some(delivery) = self.0.take() {
+            // The pipeline has an error already, and a second panic while the worker unwinds would end the process.
+            let _ = catch_unwind(AssertUnwindSafe(|| delivery.finish()));
+        }
+    }
 }
 
 /// Puts a stream's items into a sink's queue.

@@ -61,7 +61,8 @@ impl<T: Item, W: SinkWriter<Item = T>> Delivery<W> {
         }
         self.arrivals.clear();
         self.arrivals.extend(items.iter().filter_map(|item| item.info()).map(|info| info.arrival));
-        let (mut tries, mut skipped) = (0, 0);
+        let (mut tries, mut skipped, mut failure) = (0, 0, None);
+        self.failed = true; // for as long as the writer is at it: if it panics, it is not asked for anything again
         while let Err(error) = self.writer.write(items) {
             tries += 1;
             match error.recovery() {
@@ -70,9 +71,13 @@ impl<T: Item, W: SinkWriter<Item = T>> Delivery<W> {
                     tracing::warn!(%error, "items left out");
                     skipped = 1; // at least
                 }
-                Recovery::Retry | Recovery::Stop => self.fail(error),
+                Recovery::Retry | Recovery::Stop => failure = Some(error),
             }
             break;
+        }
+        self.failed = false;
+        if let Some(error) = failure {
+            self.fail(error);
         }
         // Whatever a writer leaves behind, or even adds: an item is written or skipped, never both.
         let skipped = items.len().max(skipped).min(offered);

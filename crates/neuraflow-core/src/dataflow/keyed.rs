@@ -26,7 +26,8 @@ use crate::ingest::{Entry, EntryBody, Slab, StreamId};
 use crate::model::{StreamHeader, StreamKey};
 use crate::window::Accounting;
 
-/// Installs the operator on this worker. Stream reports are left in `reports` when the input has ended.
+/// Installs the operator on this worker. Stream reports are left in `reports` when the input has ended, or the operator
+/// is torn down before that.
 pub(super) fn keyed(
     slabs: Stream<'_, Tick, Slab>,
     graph: &Arc<Graph>,
@@ -41,8 +42,8 @@ pub(super) fn keyed(
     let mut input = builder.new_input(slabs, DistributorPact(|_| SlabRoute));
     let mut flushes: Vec<Flush> =
         outlets.iter().map(|outlet| outlet.attach(&mut builder, &outboxes, shared)).collect();
-    let mut streams = Streams::new(Arc::clone(graph), Rc::clone(&outboxes), Arc::clone(shared));
     let reports = Rc::clone(reports);
+    let mut streams = Streams::new(Arc::clone(graph), Rc::clone(&outboxes), Arc::clone(shared), reports);
     builder.build(move |mut capabilities: Vec<Capability<Tick>>| {
         move |frontiers| {
             let mut weight = 0;
@@ -62,7 +63,7 @@ pub(super) fn keyed(
                 activator.activate_after(wait); // what is not told yet is told then, if nothing else comes
             }
             if over {
-                reports.borrow_mut().extend(streams.take_reports());
+                streams.leave_reports();
             }
             if weight > 0 {
                 streams.shared.pressure.leave(weight);
@@ -96,6 +97,8 @@ struct Streams {
     outboxes: Rc<Outboxes>,
     shared: Arc<Shared>,
     late: Option<Rc<RefCell<Vec<LateSamples>>>>,
+    /// Where the reports are left at the end.
+    reports: Rc<RefCell<Vec<StreamReport>>>,
     /// By reader, then by slot.
     slots: Vec<Vec<Option<Slot>>>,
     /// Which reader a key entered through.
@@ -117,13 +120,19 @@ struct Streams {
 }
 
 impl Streams {
-    fn new(graph: Arc<Graph>, outboxes: Rc<Outboxes>, shared: Arc<Shared>) -> Self {
+    fn new(
+        graph: Arc<Graph>,
+        outboxes: Rc<Outboxes>,
+        shared: Arc<Shared>,
+        reports: Rc<RefCell<Vec<StreamReport>>>,
+    ) -> Self {
         let late = graph.late.map(|outlet| outboxes.of::<LateSamples>(outlet));
         Self {
             graph,
             outboxes,
             shared,
             late,
+            reports,
             slots: Vec::new(),
             owners: BTreeMap::new(),
             past: BTreeMap::new(),
@@ -262,7 +271,7 @@ impl Streams {
         }
     }
 
-    fn take_reports(&mut self) -> Vec<StreamReport> {
+    fn leave_reports(&mut self) {
         for (reader, slots) in std::mem::take(&mut self.slots).iter().enumerate() {
             for (index, slot) in slots.iter().enumerate() {
                 if let Some(slot) = slot {
@@ -270,7 +279,7 @@ impl Streams {
                 }
             }
         }
-        std::mem::take(&mut self.past).into_values().collect()
+        self.reports.borrow_mut().extend(std::mem::take(&mut self.past).into_values());
     }
 
     /// Keeps a report, together with those of the stream's earlier runs.
@@ -315,6 +324,19 @@ impl Streams {
         });
         self.shared.board.write(reports);
         None
+    }
+}
+
+impl Drop for Streams {
+    /// Torn down after a failure, before the input was over: the books are closed as they stand. Samples that waited for
+    /// earlier ones will not be put in order any more.
+    fn drop(&mut self) {
+        for state in self.slots.iter_mut().flatten().flatten() {
+            if let Slot::Running(state) = state {
+                state.give_up();
+            }
+        }
+        self.leave_reports();
     }
 }
 

@@ -144,6 +144,7 @@ where
         let mut operator = (self.make)();
         let (out_spec, latency) = site.prepare(&self.stage, &mut operator, spec, ahead)?;
         let children = instantiate_all(&self.children, &out_spec, latency, site)?;
+        let looks_ahead = operator.latency().look_ahead > Span::ZERO;
         Ok(Box::new(MapNode {
             stage: Arc::clone(&self.stage),
             operator,
@@ -151,6 +152,8 @@ where
             out: None,
             settling: latency.warm_up + latency.look_back,
             started: site.header.time_of(site.first),
+            looks_ahead,
+            latest: None,
             children,
         }))
     }

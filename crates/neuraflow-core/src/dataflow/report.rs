@@ -8,7 +8,7 @@ use crate::model::{StreamHeader, StreamKey, WindowStatus};
 use crate::operator::Latency;
 use crate::window::Accounting;
 
-/// What a finished pipeline did.
+/// What a pipeline did until its end.
 #[derive(Clone, Debug, Default)]
 pub struct Report {
     /// One entry for each stream, in the order of their keys.

@@ -82,9 +82,9 @@ fn run_worker(
 ) -> Vec<StreamReport> {
     let index = allocator.index();
     shared.register(std::thread::current());
+    let reports = Rc::new(RefCell::new(Vec::new()));
     let life = catch_unwind(AssertUnwindSafe(|| {
         let mut worker = Worker::new(WorkerConfig::default(), allocator, Some(std::time::Instant::now()));
-        let reports = Rc::new(RefCell::new(Vec::new()));
         worker.dataflow(|scope| {
             let readers = sources.iter().enumerate().map(|(number, source)| {
                 let id = number * scope.peers() + scope.index();
@@ -99,15 +99,14 @@ fn run_worker(
         for dataflow in worker.installed_dataflows() {
             worker.drop_dataflow(dataflow);
         }
-        reports.take()
     }));
-    life.unwrap_or_else(|panic| {
+    if let Err(panic) = life {
         shared.fail(PipelineError::Panicked {
             place: format!("worker {index}"),
             message: panic_message(&*panic),
         });
-        Vec::new()
-    })
+    }
+    reports.take()
 }
 
 impl Running {
@@ -140,16 +139,21 @@ impl Running {
     }
 
     /// Waits until the input has ended, or the pipeline was stopped or has failed.
-    pub fn join(mut self) -> Result<Report, PipelineError> {
+    pub fn join(self) -> Result<Report, PipelineError> {
+        let (report, result) = self.outcome();
+        result.map(|()| report)
+    }
+
+    /// Waits as [`join`](Running::join) does. Where the pipeline has failed, the report says how far it came: samples under
+    /// way between source and operators are not in it yet, and those that waited for earlier ones count as dropped.
+    pub fn outcome(mut self) -> (Report, Result<(), PipelineError>) {
         let mut streams: Vec<StreamReport> = self.wait().into_iter().flatten().collect();
         streams.sort_by_key(|stream| stream.header.key);
         self.outlets.iter().for_each(|outlet| outlet.finish());
         let sinks = self.outlets.iter().filter_map(|outlet| outlet.report()).collect();
         let (wait, compute) = self.shared.latency();
-        match self.shared.take_failure() {
-            Some(error) => Err(error),
-            None => Ok(Report { streams, sinks, wait, compute, orphan_values: self.shared.orphans() }),
-        }
+        let report = Report { streams, sinks, wait, compute, orphan_values: self.shared.orphans() };
+        (report, self.shared.take_failure().map_or(Ok(()), Err))
     }
 
     fn wait(&mut self) -> Vec<Vec<StreamReport>> {

@@ -20,6 +20,8 @@ pub(super) struct StreamState {
     step: Step,
     late: Option<Rc<RefCell<Vec<LateSamples>>>>,
     markers: u64,
+    /// Samples that waited when the pipeline failed.
+    given_up: u64,
     ended: bool,
 }
 
@@ -49,7 +51,7 @@ impl StreamState {
             refused_inputs: 0,
             fatal: None,
         };
-        Self { grid, sequencer, filler, root, step, late, markers: 0, ended: false }
+        Self { grid, sequencer, filler, root, step, late, markers: 0, given_up: 0, ended: false }
     }
 
     pub(super) fn samples(&mut self, sequence: Sequence, values: &[f32], arrival: u64) {
@@ -76,7 +78,7 @@ impl StreamState {
         event_all(&mut self.root, &Event::Marker(Arc::new(marker)), &mut self.step);
     }
 
-    /// Flushes everything and lets the operators go: what comes afterwards is rejected, and a pipeline that sees many
+    /// Flushes everything and lets the operators and their work space go: what comes afterwards is rejected, and a pipeline that sees many
     /// streams end must not keep the memory of all their look-backs.
     pub(super) fn end(&mut self, next: Option<Sequence>, arrival: u64) {
         if self.ended {
@@ -88,6 +90,14 @@ impl StreamState {
         sequencer.end(next, &mut |piece| pass_on(&piece, filler, root, step, late));
         event_all(root, &Event::End, step);
         root.clear();
+        filler.let_go();
+        step.coverage = Coverage::default();
+    }
+
+    /// The pipeline has failed: samples that wait for earlier ones are dropped. No operator is run any more.
+    pub(super) fn give_up(&mut self) {
+        let accounting = self.sequencer.accounting();
+        self.given_up = accounting.samples_in.saturating_sub(accounting.settled());
     }
 
     /// Does something to the stream, and says what came of it.
@@ -108,6 +118,7 @@ impl StreamState {
     pub(super) fn report(&self) -> StreamReport {
         let mut accounting = *self.sequencer.accounting();
         accounting.add(self.filler.accounting());
+        accounting.dropped += self.given_up;
         StreamReport {
             header: Arc::clone(&self.step.header),
             accounting,

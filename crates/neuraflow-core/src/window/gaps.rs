@@ -121,6 +121,11 @@ pub struct GapFiller {
 const MAX_VALUES: usize = 1 << 16;
 
 impl GapFiller {
+    /// Lets its work space go, as long as the longest gap it filled at once: the stream has ended.
+    pub fn let_go(&mut self) {
+        self.chunk = Chunk::default();
+    }
+
     /// A filler for a stream of `channels` channels.
     pub fn new(policy: GapPolicy, rate: SamplingRate, channels: usize) -> Self {
         let up_to = match policy {

@@ -8,8 +8,8 @@ use neuraflow_core::checkpoint::{RestoreError, SnapshotReader, SnapshotWriter};
 use neuraflow_core::model::{FeatureSpec, Features, SamplingRate, Window};
 use neuraflow_core::operator::{Latency, Operator, OperatorError, WindowSpec};
 
-use super::welch::{Welch, refused};
-use crate::kernel::{Band, Psd, Value};
+use super::welch::{Segments, Welch, refused};
+use crate::kernel::{Band, Value};
 use crate::shape::as_array;
 
 /// Power of each channel in frequency bands, in µV², from the power spectral density of a look-back that ends with
@@ -33,7 +33,7 @@ use crate::shape::as_array;
 /// 15(2):70–73.
 ///
 /// # Errors
-/// `prepare`: no band; two of one name; edges that are no band or lie above the Nyquist frequency; a band without a bin at this rate and
+/// `prepare`: no band; one without a name; two of one name; edges that are no band or lie above the Nyquist frequency; a band without a bin at this rate and
 /// segment length (the error says what length would do); a segment longer than the look-back or shorter than a sample;
 /// only trigger channels. `process`: another number of channels than prepared.
 ///
@@ -108,8 +108,9 @@ impl BandPower {
         values: ArrayView2<'_, T>,
         rate: SamplingRate,
     ) -> Result<Array2<f64>, OperatorError> {
-        let mut psd = self.welch.plan(rate)?;
-        let bins = bins_of(&self.bands, &psd, rate)?;
+        let segments = self.welch.segments(rate)?;
+        let bins = bins_of(&self.bands, segments, rate)?;
+        let mut psd = segments.plan()?;
         let mut powers = Array2::from_elem((values.ncols(), bins.len()), f64::NAN);
         self.welch.of_array(values, rate, &mut psd, |row, density| {
             for (value, band) in powers.row_mut(row).iter_mut().zip(&bins) {
@@ -123,7 +124,7 @@ impl BandPower {
 /// Finds the bands in a density.
 fn bins_of(
     bands: &[(String, Range<f64>)],
-    psd: &Psd,
+    segments: Segments,
     rate: SamplingRate,
 ) -> Result<Vec<Band>, OperatorError> {
     if bands.is_empty() {
@@ -134,6 +135,13 @@ fn bins_of(
         });
     }
     for (at, (name, edges)) in bands.iter().enumerate() {
+        if name.trim().is_empty() {
+            return Err(OperatorError::Spec {
+                what: "bands",
+                expected: "a name for each, as it is a column's".to_owned(),
+                found: format!("none for {} to {} Hz", edges.start, edges.end),
+            });
+        }
         if bands[..at].iter().any(|(other, _)| other == name) {
             return Err(OperatorError::Spec {
                 what: "bands",
@@ -142,7 +150,7 @@ fn bins_of(
             });
         }
     }
-    bands.iter().map(|(name, edges)| band(name, edges, psd.segment_len(), rate.as_hz())).collect()
+    bands.iter().map(|(name, edges)| band(name, edges, segments.length, rate.as_hz())).collect()
 }
 
 /// One band of a spectrum, if it has a bin in it.

@@ -32,8 +32,6 @@ impl ChannelStatistic {
         self.rows = Rows::of(&spec.signal.channels)?;
         self.hop = spec.hop;
         self.look_back = self.over.map(|span| LookBack::new(span, &self.rows, &spec.signal)).transpose()?;
-        let longest = spec.signal.rate.samples_in(spec.hop) as usize + 1;
-        self.samples = vec![0.0; self.look_back.as_ref().map_or(longest, LookBack::length)];
         Ok(Arc::new(FeatureSpec {
             rows: self.rows.names.clone(),
             columns: [column.to_owned()].into(),

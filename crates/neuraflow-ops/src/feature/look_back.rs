@@ -7,14 +7,15 @@ use neuraflow_core::operator::{OperatorError, SignalSpec};
 use crate::shape::{Rows, same_length};
 
 /// A ring of the last `length` samples of each row, missing ones (NaN) included.
+///
+/// It grows with the samples that arrive: its length is the sampling rate's claim, and a header can claim anything.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct LookBack {
-    rows: usize,
     length: usize,
-    /// `[row][position]`.
-    ring: Vec<f32>,
+    /// One for each row, all of them as long as each other: at most `length`.
+    rings: Vec<Vec<f32>>,
+    /// Where the oldest sample lies, and the next one goes, once the ring is full; 0 until then.
     next: usize,
-    filled: usize,
 }
 
 impl LookBack {
@@ -34,72 +35,132 @@ impl LookBack {
         }
         match length.checked_mul(rows.len() as u64) {
             Some(values) if values <= MOST => {
-                let length = length as usize;
-                let ring = vec![f32::NAN; length * rows.len()];
-                Ok(Self { rows: rows.len(), length, ring, next: 0, filled: 0 })
+                Ok(Self { length: length as usize, rings: vec![Vec::new(); rows.len()], next: 0 })
             }
             _ => Err(refused(format!("at most {MOST} values over all channels; shorten it"))),
         }
     }
 
-    /// Samples it holds when full.
-    pub(crate) fn length(&self) -> usize {
-        self.length
+    /// Samples it holds.
+    fn filled(&self) -> usize {
+        self.rings.first().map_or(0, Vec::len)
     }
 
-    /// Whether as many samples have been seen as it holds.
+    /// Whether as many samples have been seen as it can hold.
     pub(crate) fn is_full(&self) -> bool {
-        self.filled == self.length
+        self.filled() == self.length
     }
 
     /// Takes in the samples of a window.
     pub(crate) fn push(&mut self, samples: &Chunk, rows: &Rows) {
         let skip = samples.len().saturating_sub(self.length);
-        for sample in samples.samples().skip(skip) {
-            for (ring, channel) in self.ring.chunks_exact_mut(self.length).zip(&rows.channels) {
+        let grow = (self.length - self.filled()).min(samples.len() - skip);
+        self.reserve(grow);
+        let mut coming = samples.samples().skip(skip);
+        for sample in coming.by_ref().take(grow) {
+            for (ring, channel) in self.rings.iter_mut().zip(&rows.channels) {
+                ring.push(sample[*channel]);
+            }
+        }
+        for sample in coming {
+            for (ring, channel) in self.rings.iter_mut().zip(&rows.channels) {
                 ring[self.next] = sample[*channel];
             }
             self.next = (self.next + 1) % self.length;
-            self.filled = (self.filled + 1).min(self.length);
         }
     }
 
-    /// Copies a row, oldest sample first, into the front of `out`, and returns that part. `out` has `length` values.
-    pub(crate) fn copy<'a>(&self, row: usize, out: &'a mut [f64]) -> &'a [f64] {
-        let ring = &self.ring[row * self.length..(row + 1) * self.length];
-        let oldest = if self.is_full() { self.next } else { 0 };
-        let (tail, head) = ring.split_at(oldest);
-        for (value, stored) in out.iter_mut().zip(head.iter().chain(tail)) {
-            *value = f64::from(*stored);
+    /// Makes room for `more` samples: at least doubles, so that growing costs nothing in the long run, and never takes
+    /// more than a full ring needs.
+    fn reserve(&mut self, more: usize) {
+        let filled = self.filled();
+        for ring in self.rings.iter_mut().filter(|ring| ring.capacity() - filled < more) {
+            ring.reserve_exact(more.max(filled).min(self.length - filled));
         }
-        &out[..self.filled]
+    }
+
+    /// Copies a row, oldest sample first, into `out` in place of what is there.
+    pub(crate) fn copy<'a>(&self, row: usize, out: &'a mut Vec<f64>) -> &'a [f64] {
+        let (tail, head) = self.rings[row].split_at(self.next);
+        out.clear();
+        out.extend(head.iter().chain(tail).map(|stored| f64::from(*stored)));
+        out
     }
 
     pub(crate) fn reset(&mut self) {
-        self.ring.fill(f32::NAN);
-        (self.next, self.filled) = (0, 0);
+        self.rings.iter_mut().for_each(Vec::clear);
+        self.next = 0;
     }
 
     pub(crate) fn snapshot(&self, writer: &mut SnapshotWriter) {
-        writer.put(&(self.rows as u64, self.next as u64, self.filled as u64));
-        writer.put(&self.ring);
+        writer.put(&(self.next as u64));
+        writer.put(&self.rings);
     }
 
     pub(crate) fn restore(&mut self, reader: &mut SnapshotReader<'_>) -> Result<(), RestoreError> {
-        let (rows, next, filled): (u64, u64, u64) = reader.take()?;
-        let ring: Vec<f32> = reader.take()?;
-        let (rows, next, filled) = (rows as usize, next as usize, filled as usize);
-        same_length("rows of the look-back", self.rows, rows)?;
-        same_length("values of the look-back", self.ring.len(), ring.len())?;
-        let next_fits = if filled < self.length { next == filled } else { next < self.length };
-        if filled > self.length || !next_fits {
+        let next = reader.take::<u64>()? as usize;
+        let rings: Vec<Vec<f32>> = reader.take()?;
+        same_length("rows of the look-back", self.rings.len(), rings.len())?;
+        let filled = rings.first().map_or(0, Vec::len);
+        rings
+            .iter()
+            .try_for_each(|ring| same_length("samples of a row of the look-back", filled, ring.len()))?;
+        if filled > self.length || next > 0 && (filled < self.length || next >= self.length) {
             return Err(RestoreError::Shape {
                 what: "position in the look-back",
                 expected: self.length,
                 found: next.max(filled),
             });
         }
-        (self.ring, self.next, self.filled) = (ring, next, filled);
+        (self.rings, self.next) = (rings, next);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use neuraflow_core::model::{Channel, SamplingRate};
+    use neuraflow_core::operator::Missing;
+
+    use super::*;
+
+    fn ring(hz: u64) -> (LookBack, Rows) {
+        let channels = ["Cz", "Pz"].map(Channel::new);
+        let rows = Rows::of(&channels).unwrap();
+        let rate = SamplingRate::hz(hz).unwrap();
+        let spec = SignalSpec { channels: channels.into(), rate, missing: Missing::Restart };
+        (LookBack::new(Span::secs(1), &rows, &spec).unwrap(), rows)
+    }
+
+    fn chunk(range: std::ops::Range<u64>) -> Chunk {
+        let mut chunk = Chunk::new(range.start, 2);
+        for n in range {
+            chunk.extend(&[n as f32, -(n as f32)]);
+        }
+        chunk
+    }
+
+    #[test]
+    fn it_holds_the_last_samples_however_they_come() {
+        for size in [1, 3, 9, 10, 11, 40] {
+            let ((mut look_back, rows), mut out) = (ring(10), Vec::new());
+            for first in (0..80).step_by(size) {
+                let end = first + size as u64;
+                look_back.push(&chunk(first..end), &rows);
+                let expected: Vec<f64> = (end.saturating_sub(10)..end).map(|n| -(n as f64)).collect();
+                assert_eq!(look_back.copy(1, &mut out), expected, "{size} a time, {end} in all");
+                assert_eq!(look_back.is_full(), end >= 10);
+            }
+        }
+    }
+
+    #[test]
+    fn memory_follows_the_samples_and_not_the_rate() {
+        let (mut look_back, rows) = ring(80_000_000);
+        look_back.push(&chunk(0..1000), &rows);
+        assert!(look_back.rings.iter().all(|ring| ring.capacity() <= 2000), "{:?}", look_back.length);
+        let (mut look_back, rows) = ring(1000);
+        (0..40).for_each(|n| look_back.push(&chunk(50 * n..50 * (n + 1)), &rows));
+        assert!(look_back.rings.iter().all(|ring| ring.capacity() == 1000));
     }
 }

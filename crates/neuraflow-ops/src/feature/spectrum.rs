@@ -7,8 +7,8 @@ use neuraflow_core::checkpoint::{RestoreError, SnapshotReader, SnapshotWriter};
 use neuraflow_core::model::{FeatureSpec, Features, SamplingRate, Window};
 use neuraflow_core::operator::{Latency, Operator, OperatorError, WindowSpec};
 
-use super::welch::{Welch, refused};
-use crate::kernel::{Band, Psd, Value};
+use super::welch::{Segments, Welch, refused};
+use crate::kernel::{Band, Value};
 use crate::shape::as_array;
 
 /// Power spectral density of each channel, in µV²/Hz, over a look-back that ends with the window.
@@ -27,8 +27,8 @@ use crate::shape::as_array;
 /// Electroacoust. 15(2):70–73.
 ///
 /// # Errors
-/// `prepare`: a segment longer than the look-back or shorter than a sample; a highest frequency below 0 Hz; only
-/// trigger channels. `process`: another number of channels than prepared.
+/// `prepare`: a segment longer than the look-back or shorter than a sample; a highest frequency below 0 Hz; more
+/// than 2¹⁷ frequencies; only trigger channels. `process`: another number of channels than prepared.
 ///
 /// ```
 /// use neuraflow_core::model::SamplingRate;
@@ -104,8 +104,9 @@ impl Spectrum {
         values: ArrayView2<'_, T>,
         rate: SamplingRate,
     ) -> Result<Array2<f64>, OperatorError> {
-        let mut psd = self.welch.plan(rate)?;
-        let bins = self.bins_of(&psd, rate)?;
+        let segments = self.welch.segments(rate)?;
+        let bins = self.bins_of(segments, rate)?;
+        let mut psd = segments.plan()?;
         let mut densities = Array2::from_elem((values.ncols(), bins), f64::NAN);
         self.welch.of_array(values, rate, &mut psd, |row, density| {
             densities.row_mut(row).iter_mut().zip(density).for_each(|(value, bin)| *value = *bin);
@@ -114,11 +115,11 @@ impl Spectrum {
     }
 
     /// How many bins lie at or below the highest frequency.
-    fn bins_of(&self, psd: &Psd, rate: SamplingRate) -> Result<usize, OperatorError> {
+    fn bins_of(&self, segments: Segments, rate: SamplingRate) -> Result<usize, OperatorError> {
         match self.highest {
-            None => Ok(psd.bins()),
+            None => Ok(segments.bins()),
             Some(hz) if hz >= 0.0 && hz.is_finite() => {
-                let band = Band::new(0.0, hz, psd.segment_len(), rate.as_hz()).map_err(|e| refused(&e))?;
+                let band = Band::new(0.0, hz, segments.length, rate.as_hz()).map_err(|e| refused(&e))?;
                 Ok(band.bins().end)
             }
             Some(hz) => Err(OperatorError::Spec {
@@ -129,6 +130,9 @@ impl Spectrum {
         }
     }
 }
+
+/// Eight seconds at 30 kHz. Each is a name in memory before the first sample has come, and a header can claim any rate.
+const MOST_COLUMNS: usize = 1 << 17;
 
 /// `10 Hz`, `0.5 Hz`, `3.003003 Hz`.
 fn column(hz: f64) -> String {
@@ -141,11 +145,18 @@ impl Operator for Spectrum {
     type Out = Features;
 
     fn prepare(&mut self, spec: &WindowSpec) -> Result<Arc<FeatureSpec>, OperatorError> {
-        let psd = self.welch.prepare(spec)?.clone();
-        self.bins = self.bins_of(&psd, spec.signal.rate)?;
+        let segments = self.welch.prepare(spec)?;
+        self.bins = self.bins_of(segments, spec.signal.rate)?;
+        if self.bins > MOST_COLUMNS {
+            return Err(OperatorError::Spec {
+                what: "frequencies of the spectrum",
+                expected: format!("at most {MOST_COLUMNS}; set a highest one or a shorter segment"),
+                found: self.bins.to_string(),
+            });
+        }
         Ok(Arc::new(FeatureSpec {
             rows: self.welch.rows().names.clone(),
-            columns: (0..self.bins).map(|bin| column(psd.frequency(bin))).collect(),
+            columns: (0..self.bins).map(|bin| column(segments.frequency(bin))).collect(),
             unit: "µV²/Hz".to_owned(),
         }))
     }

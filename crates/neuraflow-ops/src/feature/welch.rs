@@ -19,12 +19,44 @@ pub(super) struct Welch {
     state: Option<State>,
 }
 
-/// What `prepare` allocates.
 struct State {
     look_back: LookBack,
-    psd: Psd,
+    segments: Segments,
+    /// Planned from the start, or once a long look-back is full.
+    psd: Option<Psd>,
     samples: Vec<f64>,
     density: Vec<f64>,
+}
+
+/// The longest segment that is planned before its samples are there: a second at 30 kHz. What is longer may be no more
+/// than a header's claim.
+const PLANNED_AHEAD: usize = 1 << 15;
+
+/// The segments of a density, before anything is allocated for them.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Segments {
+    /// Samples in each.
+    pub(super) length: usize,
+    overlap: usize,
+    rate: f64,
+}
+
+impl Segments {
+    /// Bins of their density.
+    pub(super) fn bins(&self) -> usize {
+        self.length / 2 + 1
+    }
+
+    /// Frequency of a bin in hertz.
+    pub(super) fn frequency(&self, bin: usize) -> f64 {
+        bin as f64 * self.rate / self.length as f64
+    }
+
+    /// The plan that computes it.
+    pub(super) fn plan(&self) -> Result<Psd, OperatorError> {
+        Psd::new(self.length, self.overlap, Taper::Hann, Detrend::Constant, self.rate)
+            .map_err(|e| refused(&e))
+    }
 }
 
 impl std::fmt::Debug for State {
@@ -53,8 +85,8 @@ impl Welch {
         &self.rows
     }
 
-    /// Plans the density at a sampling rate.
-    pub(super) fn plan(&self, rate: SamplingRate) -> Result<Psd, OperatorError> {
+    /// The segments at a sampling rate.
+    pub(super) fn segments(&self, rate: SamplingRate) -> Result<Segments, OperatorError> {
         let length = rate.samples_in(self.over) as usize;
         let segment = self.segment.map_or(length, |span| rate.samples_in(span) as usize);
         if segment == 0 || segment > length {
@@ -65,16 +97,17 @@ impl Welch {
             });
         }
         let overlap = if segment == length { 0 } else { segment / 2 };
-        Psd::new(segment, overlap, Taper::Hann, Detrend::Constant, rate.as_hz()).map_err(|e| refused(&e))
+        Ok(Segments { length: segment, overlap, rate: rate.as_hz() })
     }
 
-    /// Finds the rows, and plans and allocates everything. Returns the plan.
-    pub(super) fn prepare(&mut self, spec: &WindowSpec) -> Result<&Psd, OperatorError> {
+    /// Finds the rows, and plans what can be planned ahead. Returns the segments.
+    pub(super) fn prepare(&mut self, spec: &WindowSpec) -> Result<Segments, OperatorError> {
         self.rows = Rows::of(&spec.signal.channels)?;
         let look_back = LookBack::new(self.over, &self.rows, &spec.signal)?;
-        let psd = self.plan(spec.signal.rate)?;
-        let (samples, density) = (vec![0.0; look_back.length()], vec![0.0; psd.bins()]);
-        Ok(&self.state.insert(State { look_back, psd, samples, density }).psd)
+        let segments = self.segments(spec.signal.rate)?;
+        let psd = (segments.length <= PLANNED_AHEAD).then(|| segments.plan()).transpose()?;
+        self.state = Some(State { look_back, segments, psd, samples: Vec::new(), density: Vec::new() });
+        Ok(segments)
     }
 
     /// Takes in a window, and once the look-back is full gives each row's density to `each`.
@@ -84,11 +117,16 @@ impl Welch {
         mut each: impl FnMut(usize, &[f64]),
     ) -> Result<(), OperatorError> {
         same_channels(self.rows.width, input.samples.channels())?;
-        let Some(State { look_back, psd, samples, density }) = &mut self.state else {
+        let Some(State { look_back, segments, psd, samples, density }) = &mut self.state else {
             return Ok(());
         };
         look_back.push(&input.samples, &self.rows);
         if look_back.is_full() {
+            let psd = match psd {
+                Some(psd) => psd,
+                unplanned => unplanned.insert(segments.plan()?),
+            };
+            density.resize(segments.bins(), 0.0);
             for row in 0..self.rows.len() {
                 psd.process(look_back.copy(row, samples), density).map_err(|e| refused(&e))?;
                 each(row, density);
@@ -97,7 +135,7 @@ impl Welch {
         Ok(())
     }
 
-    /// The density of each column of `[sample][channel]` over the last look-back, by a plan from [`Welch::plan`].
+    /// The density of each column of `[sample][channel]` over the last look-back, by a plan of [`Welch::segments`].
     pub(super) fn of_array<T: Value>(
         &self,
         values: ArrayView2<'_, T>,

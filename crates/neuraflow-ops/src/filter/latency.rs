@@ -1,5 +1,8 @@
 //! The latency contract of a cascade, from its design.
 
+use std::cell::RefCell;
+use std::collections::VecDeque;
+
 use neuraflow_core::model::{SamplingRate, Span};
 use neuraflow_core::operator::{Latency, OperatorError};
 
@@ -12,6 +15,7 @@ const TOLERANCE: f64 = 1e-3;
 const POINTS: usize = 64;
 
 /// Where a filter passes, within 3 dB, and where its delay is declared; in Hz.
+#[derive(Clone, PartialEq)]
 pub(super) struct Bands {
     centre: f64,
     passed: Vec<[f64; 2]>,
@@ -34,11 +38,41 @@ impl Bands {
     }
 }
 
+/// Contracts that a thread keeps: a graph has some filters, for devices of some sampling rates.
+const KEPT: usize = 32;
+
+/// A cascade's contract, and all that it depends on.
+struct Known {
+    sos: Sos,
+    bands: Bands,
+    rate: SamplingRate,
+    latency: Latency,
+}
+
+thread_local! {
+    /// The contracts that this thread worked out last. The search takes longer than all else that a stream needs at its
+    /// start, and ten thousand devices of one kind have the same filters.
+    static KNOWN: RefCell<VecDeque<Known>> = const { RefCell::new(VecDeque::new()) };
+}
+
 /// Group delay at the centre, the greatest in the bands, and the warm-up.
 ///
 /// # Errors
 /// An impulse response of more than 2²⁴ samples.
 pub(super) fn latency(sos: &Sos, bands: &Bands, rate: SamplingRate) -> Result<Latency, OperatorError> {
+    KNOWN.with_borrow_mut(|known| {
+        let same = |one: &&Known| one.sos == *sos && one.bands == *bands && one.rate == rate;
+        if let Some(found) = known.iter().find(same) {
+            return Ok(found.latency);
+        }
+        let latency = work_out(sos, bands, rate)?;
+        known.truncate(KEPT - 1);
+        known.push_front(Known { sos: sos.clone(), bands: bands.clone(), rate, latency });
+        Ok(latency)
+    })
+}
+
+fn work_out(sos: &Sos, bands: &Bands, rate: SamplingRate) -> Result<Latency, OperatorError> {
     let hz = rate.as_hz();
     let Some(settling) = sos.settling_samples(TOLERANCE) else {
         return Err(OperatorError::Spec {
@@ -96,6 +130,28 @@ fn greatest_delay(sos: &Sos, [low, high]: [f64; 2], sampling_rate: f64) -> f64 {
 mod tests {
     use super::*;
     use crate::kernel::{Response, butterworth};
+
+    #[test]
+    fn a_contract_is_worked_out_once_for_filters_that_are_the_same_and_not_for_others() {
+        let sos = |order, low| butterworth(order, Response::Bandpass(low, 40.0), 250.0).unwrap();
+        let hz = |hz| SamplingRate::hz(hz).unwrap();
+        let kept = || KNOWN.with_borrow(VecDeque::len);
+        let first = latency(&sos(4, 1.0), &Bands::one(1.0, 40.0), hz(250)).unwrap();
+        for _ in 0..100 {
+            assert_eq!(latency(&sos(4, 1.0), &Bands::one(1.0, 40.0), hz(250)).unwrap(), first);
+        }
+        assert_eq!(kept(), 1);
+        for order in 1..=4 {
+            for low in 1..20 {
+                let low = f64::from(low);
+                for (bands, rate) in [(Bands::one(low, 40.0), 250), (Bands::one(low, 30.0), 251)] {
+                    let found = latency(&sos(order, low), &bands, hz(rate)).unwrap();
+                    assert_eq!(found, work_out(&sos(order, low), &bands, hz(rate)).unwrap());
+                }
+            }
+        }
+        assert_eq!(kept(), KEPT);
+    }
 
     #[test]
     fn no_delay_within_the_band_exceeds_the_declared_one() {

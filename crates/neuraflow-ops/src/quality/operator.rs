@@ -96,7 +96,6 @@ impl Operator for SignalQuality {
         self.rows = Rows::of(&spec.signal.channels)?;
         self.rate = spec.signal.rate.as_hz();
         self.look_back = LookBack::new(self.over, &self.rows, &spec.signal)?;
-        self.samples = vec![0.0; self.look_back.length()];
         Ok(Arc::new(FeatureSpec {
             rows: self.rows.names.clone(),
             columns: ["score".to_owned()].into(),

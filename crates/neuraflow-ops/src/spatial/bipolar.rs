@@ -89,9 +89,10 @@ fn difference<T: Value>(anode: T, cathode: T) -> T {
     T::from_f64(if difference.is_finite() { difference } else { f64::NAN })
 }
 
-/// The place of the channel with this label, else of the one with this 10-20 name.
+/// The place of the channel with this label, else of the one with this 10-20 name. The name alone: a label that merely
+/// has a 10-20 name in it, as `Fp1-F7` has, is that channel or none.
 fn find(channels: &[Channel], name: &str) -> Result<usize, OperatorError> {
-    let wanted = ten_twenty_name(name);
+    let wanted = ten_twenty_name(name).filter(|wanted| wanted.eq_ignore_ascii_case(name));
     let by_label = channels.iter().position(|channel| channel.label() == name);
     let by_name = || channels.iter().position(|c| wanted.is_some() && c.ten_twenty() == wanted.as_deref());
     by_label.or_else(by_name).ok_or_else(|| OperatorError::Spec {
@@ -175,7 +176,14 @@ mod tests {
         for (a, b) in [("Cz", "Pz"), ("EEG Cz-REF", "pz"), ("CZ", "EXG1")] {
             assert!(Bipolar::pairs([(a, b)]).prepare(&layout).is_ok(), "{a} {b}");
         }
-        for (a, b) in [("Cz", "EEG Cz-REF"), ("exg1", "Cz"), ("Cz", "")] {
+        for (a, b) in [
+            ("Cz", "EEG Cz-REF"),
+            ("exg1", "Cz"),
+            ("Cz", ""),
+            ("Cz-P3", "Pz"),
+            ("EXG1", "EEG Pz"),
+            ("Pz.", "Cz"),
+        ] {
             assert!(Bipolar::pairs([(a, b)]).prepare(&layout).is_err(), "{a} {b}");
         }
         assert!(Bipolar::pairs::<&str, &str>([]).prepare(&layout).is_err());

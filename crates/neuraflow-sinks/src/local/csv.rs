@@ -9,7 +9,7 @@ use neuraflow_core::model::StreamKey;
 use neuraflow_core::sink::{Overflow, Placement, Sink, SinkContext, SinkError, SinkWriter};
 
 use super::csv_item::{CsvItem, Row};
-use super::file::{Records, Target};
+use super::file::{OpenFiles, Records, Target};
 
 const NAME: &str = "csv";
 /// Items that wait for the disk before the pipeline is held back.
@@ -23,7 +23,8 @@ pub(super) const QUEUE: usize = 4_096;
 /// epoch to the nanosecond. Quoting is a handful of lines, so no crate is brought in for it.
 ///
 /// A path that ends with `.csv` is the one file of a single stream; any other is a directory (made if missing) with
-/// a file `<stream name>-<hash of its key>.<kind>.csv` for each. Files that are there are replaced.
+/// a file `<stream name>-<hash of its key>.<kind>.csv` for each. Files that are there are replaced. At most 256 are open at
+/// a time, however many streams there are.
 ///
 /// ```no_run
 /// use neuraflow_core::model::Features;
@@ -57,7 +58,12 @@ impl<T: CsvItem> Sink for Csv<T> {
     }
 
     fn open(&self, _: &SinkContext) -> Result<CsvWriter<T>, SinkError> {
-        Ok(CsvWriter { target: self.target.clone(), files: BTreeMap::new(), item: PhantomData })
+        Ok(CsvWriter {
+            target: self.target.clone(),
+            files: BTreeMap::new(),
+            open: OpenFiles::default(),
+            item: PhantomData,
+        })
     }
 }
 
@@ -66,6 +72,7 @@ impl<T: CsvItem> Sink for Csv<T> {
 pub struct CsvWriter<T> {
     target: Target,
     files: BTreeMap<StreamKey, Table>,
+    open: OpenFiles,
     item: PhantomData<fn(T)>,
 }
 
@@ -87,7 +94,7 @@ impl<T: CsvItem> CsvWriter<T> {
             Entry::Occupied(table) => table.into_mut(),
             Entry::Vacant(vacant) => {
                 let path = self.target.place(NAME, stream, known)?.data(&format!(".{}.csv", T::KIND));
-                let records = Records::create(NAME, path)?;
+                let records = Records::create(NAME, path, &mut self.open)?;
                 vacant.insert(Table { records, header: header.clone(), rows: header.clone() })
             }
         };
@@ -123,13 +130,13 @@ impl<T: CsvItem> SinkWriter for CsvWriter<T> {
             }
         });
         for table in self.files.values_mut().filter(|table| !table.rows.is_empty()) {
-            table.records.append(&table.rows)?;
+            table.records.append(&table.rows, &mut self.open)?;
             table.rows.clear();
         }
         refused
     }
 
     fn finish(&mut self) -> Result<(), SinkError> {
-        self.files.values_mut().try_for_each(|table| table.records.finish())
+        self.files.values_mut().try_for_each(|table| table.records.finish(&mut self.open))
     }
 }

@@ -1,7 +1,11 @@
 //! A file that only ever holds whole records, and the names of files.
 
-use std::fs::{self, File};
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Seek, SeekFrom, Write};
+#[cfg(unix)]
+use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
 use neuraflow_core::model::StreamHeader;
@@ -11,28 +15,83 @@ pub(super) fn io_error(sink: &str, action: &'static str, target: &Path, source: 
     SinkError::Io { sink: sink.into(), action, target: target.display().to_string(), source }
 }
 
+/// Refuses a pipe: to open one blocks until somebody reads from it, which may be never.
+fn no_pipe(sink: &str, path: &Path) -> Result<(), SinkError> {
+    #[cfg(unix)]
+    if fs::metadata(path).is_ok_and(|about| about.file_type().is_fifo()) {
+        let why = "it is a pipe and not a regular file; remove it or choose another place";
+        return Err(io_error(sink, "create", path, io::Error::new(io::ErrorKind::InvalidInput, why)));
+    }
+    Ok(())
+}
+
+/// The most files that a sink has open at a time. A process may have 1024 on many systems, and a sink is not alone in it.
+const MOST_OPEN: usize = 256;
+
+/// The open files of a sink. Streams come and go, and there may be more of them than a process may have files open: the
+/// file that was not written to for the longest time is closed for another, and opened again when it is needed.
+#[derive(Debug, Default)]
+pub(super) struct OpenFiles {
+    /// By number, with the time of the last use.
+    files: BTreeMap<u64, (File, u64)>,
+    next: u64,
+    uses: u64,
+}
+
+impl OpenFiles {
+    /// The file with this number; `open` opens it if it is not.
+    fn file(&mut self, number: u64, open: impl FnOnce() -> io::Result<File>) -> io::Result<&mut File> {
+        if !self.files.contains_key(&number) && self.files.len() >= MOST_OPEN {
+            let oldest = self.files.iter().min_by_key(|(_, (_, used))| *used).map(|(number, _)| *number);
+            oldest.and_then(|oldest| self.files.remove(&oldest));
+        }
+        self.uses += 1;
+        let (file, used) = match self.files.entry(number) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => new.insert((open()?, 0)),
+        };
+        *used = self.uses;
+        Ok(file)
+    }
+}
+
 /// Appends whole records. What a failed write left behind of one is cut off again.
 #[derive(Debug)]
 pub(super) struct Records {
     sink: &'static str,
-    file: File,
+    /// Among the open files.
+    number: u64,
     path: PathBuf,
     whole: u64,
 }
 
 impl Records {
     /// A new file; one that is there is replaced.
-    pub(super) fn create(sink: &'static str, path: PathBuf) -> Result<Self, SinkError> {
-        match File::create(&path) {
-            Ok(file) => Ok(Self { sink, file, path, whole: 0 }),
+    pub(super) fn create(sink: &'static str, path: PathBuf, open: &mut OpenFiles) -> Result<Self, SinkError> {
+        no_pipe(sink, &path)?;
+        let number = open.next;
+        open.next += 1;
+        match open.file(number, || File::create(&path)) {
+            Ok(_) => Ok(Self { sink, number, path, whole: 0 }),
             Err(error) => Err(io_error(sink, "create", &path, error)),
         }
     }
 
-    pub(super) fn append(&mut self, records: &[u8]) -> Result<(), SinkError> {
-        if let Err(error) = self.file.write_all(records) {
+    /// The file, its end where the next record goes.
+    fn file<'a>(&self, open: &'a mut OpenFiles) -> Result<&'a mut File, SinkError> {
+        let again = || {
+            let mut file = OpenOptions::new().write(true).open(&self.path)?;
+            file.seek(SeekFrom::Start(self.whole))?;
+            Ok(file)
+        };
+        open.file(self.number, again).map_err(|error| io_error(self.sink, "open again", &self.path, error))
+    }
+
+    pub(super) fn append(&mut self, records: &[u8], open: &mut OpenFiles) -> Result<(), SinkError> {
+        let file = self.file(open)?;
+        if let Err(error) = file.write_all(records) {
             // The write is what failed; that the rest could not be cut off would not help anyone.
-            let _ = self.file.set_len(self.whole).and_then(|()| self.file.seek(SeekFrom::Start(self.whole)));
+            let _ = file.set_len(self.whole).and_then(|()| file.seek(SeekFrom::Start(self.whole)));
             return Err(io_error(self.sink, "write", &self.path, error));
         }
         self.whole += records.len() as u64;
@@ -40,17 +99,20 @@ impl Records {
     }
 
     /// Writes over bytes that are there.
-    pub(super) fn overwrite(&mut self, at: u64, bytes: &[u8]) -> Result<(), SinkError> {
-        let written = self
-            .file
+    pub(super) fn overwrite(&mut self, at: u64, bytes: &[u8], open: &mut OpenFiles) -> Result<(), SinkError> {
+        let file = self.file(open)?;
+        let written = file
             .seek(SeekFrom::Start(at))
-            .and_then(|_| self.file.write_all(bytes))
-            .and_then(|()| self.file.seek(SeekFrom::Start(self.whole)));
+            .and_then(|_| file.write_all(bytes))
+            .and_then(|()| file.seek(SeekFrom::Start(self.whole)));
         written.map(drop).map_err(|error| io_error(self.sink, "write", &self.path, error))
     }
 
-    pub(super) fn finish(&mut self) -> Result<(), SinkError> {
-        self.file.sync_all().map_err(|error| io_error(self.sink, "flush", &self.path, error))
+    /// Makes it durable, also what was written before the file was closed for another, and closes it.
+    pub(super) fn finish(&mut self, open: &mut OpenFiles) -> Result<(), SinkError> {
+        let synced = self.file(open)?.sync_all();
+        open.files.remove(&self.number);
+        synced.map_err(|error| io_error(self.sink, "flush", &self.path, error))
     }
 }
 
@@ -66,7 +128,9 @@ impl Target {
     pub(super) fn new(sink: &'static str, path: &Path, extension: &str) -> Result<Self, SinkError> {
         let single =
             path.extension().is_some_and(|found| found.eq_ignore_ascii_case(extension)) && !path.is_dir();
-        if !single {
+        if single {
+            no_pipe(sink, path)?;
+        } else {
             fs::create_dir_all(path).map_err(|error| io_error(sink, "create directory", path, error))?;
         }
         Ok(Self { path: path.to_owned(), single })

@@ -10,7 +10,7 @@ use neuraflow_core::sink::{Overflow, Placement, Sink, SinkContext, SinkError, Si
 
 use super::csv::QUEUE;
 use super::csv_item::{Row, info_header, info_row};
-use super::file::{Place, Records, Target};
+use super::file::{OpenFiles, Place, Records, Target};
 
 const NAME: &str = "npy";
 /// Bytes of the header, so that any number of rows fits in it later.
@@ -24,7 +24,8 @@ const HEADER: usize = 128;
 /// is brought up to date after the rows themselves, and never counts a row that is not whole.
 ///
 /// A path that ends with `.npy` is the one file of a single stream; any other is a directory (made if missing) with
-/// a file `<stream name>-<hash of its key>.npy` for each. Files that are there are replaced.
+/// a file `<stream name>-<hash of its key>.npy` for each. Files that are there are replaced. At most 256 are open at a
+/// time, however many streams there are.
 ///
 /// ```no_run
 /// use neuraflow_sinks::local::Npy;
@@ -56,7 +57,7 @@ impl Sink for Npy {
     }
 
     fn open(&self, _: &SinkContext) -> Result<NpyWriter, SinkError> {
-        Ok(NpyWriter { target: self.target.clone(), files: BTreeMap::new() })
+        Ok(NpyWriter { target: self.target.clone(), files: BTreeMap::new(), open: OpenFiles::default() })
     }
 }
 
@@ -65,6 +66,7 @@ impl Sink for Npy {
 pub struct NpyWriter {
     target: Target,
     files: BTreeMap<StreamKey, Matrix>,
+    open: OpenFiles,
 }
 
 #[derive(Debug)]
@@ -79,7 +81,7 @@ struct Matrix {
 }
 
 impl Matrix {
-    fn create(place: &Place, first: &Features) -> Result<Self, SinkError> {
+    fn create(place: &Place, first: &Features, open: &mut OpenFiles) -> Result<Self, SinkError> {
         let mut columns = Vec::new();
         let mut row = Row::new(&mut columns);
         row.text("index").text("row").text("column").text("unit").end();
@@ -87,17 +89,17 @@ impl Matrix {
         for (index, (name, column)) in names.enumerate() {
             row.count(index as u64).text(name).text(column).text(&first.spec.unit).end();
         }
-        let mut file = Records::create(NAME, place.beside(".columns.csv"))?;
-        file.append(&columns)?;
-        file.finish()?;
+        let mut file = Records::create(NAME, place.beside(".columns.csv"), open)?;
+        file.append(&columns, open)?;
+        file.finish(open)?;
         let mut lines = Vec::new();
         let mut row = Row::new(&mut lines);
         info_header(&first.info, &mut row);
         row.end();
-        let mut windows = Records::create(NAME, place.beside(".windows.csv"))?;
-        windows.append(&lines)?;
-        let mut data = Records::create(NAME, place.data(".npy"))?;
-        data.append(&header(0, first.spec.len()))?;
+        let mut windows = Records::create(NAME, place.beside(".windows.csv"), open)?;
+        windows.append(&lines, open)?;
+        let mut data = Records::create(NAME, place.data(".npy"), open)?;
+        data.append(&header(0, first.spec.len()), open)?;
         let marked = first.info.marker.is_some();
         Ok(Self {
             spec: Arc::clone(&first.spec),
@@ -132,17 +134,17 @@ impl Matrix {
     }
 
     /// Numbers first, then the lines that date them, then the count that makes them visible.
-    fn flush(&mut self) -> Result<(), SinkError> {
+    fn flush(&mut self, open: &mut OpenFiles) -> Result<(), SinkError> {
         let (rows, numbers, lines) = &mut self.pending;
         if *rows == 0 {
             return Ok(());
         }
-        self.data.append(numbers)?;
+        self.data.append(numbers, open)?;
         numbers.clear();
-        self.windows.append(lines)?;
+        self.windows.append(lines, open)?;
         lines.clear();
         self.rows += std::mem::take(rows);
-        self.data.overwrite(0, &header(self.rows, self.spec.len()))
+        self.data.overwrite(0, &header(self.rows, self.spec.len()), open)
     }
 }
 
@@ -171,7 +173,7 @@ impl NpyWriter {
             Entry::Occupied(matrix) => Ok(matrix.into_mut()),
             Entry::Vacant(vacant) => {
                 let place = self.target.place(NAME, stream, known)?;
-                Ok(vacant.insert(Matrix::create(&place, item)?))
+                Ok(vacant.insert(Matrix::create(&place, item, &mut self.open)?))
             }
         }
     }
@@ -192,14 +194,14 @@ impl SinkWriter for NpyWriter {
                 true
             }
         });
-        self.files.values_mut().try_for_each(Matrix::flush)?;
+        self.files.values_mut().try_for_each(|matrix| matrix.flush(&mut self.open))?;
         refused
     }
 
     fn finish(&mut self) -> Result<(), SinkError> {
         self.files.values_mut().try_for_each(|matrix| {
-            matrix.windows.finish()?;
-            matrix.data.finish()
+            matrix.windows.finish(&mut self.open)?;
+            matrix.data.finish(&mut self.open)
         })
     }
 }

@@ -29,6 +29,12 @@ impl Pending {
                 "it is a directory; name a file, such as report.html",
             );
         }
+        if fs::metadata(path).is_ok_and(|about| !about.is_file()) {
+            return refuse(
+                io::ErrorKind::InvalidInput,
+                "it is not a regular file; name one, such as report.html",
+            );
+        }
         let Some(name) = path.file_name() else {
             return refuse(io::ErrorKind::InvalidInput, "it names no file; name one, such as report.html");
         };
