@@ -124,8 +124,11 @@ final class PacketSource implements Source<Packet, NumberSequenceSplit, Void> {
 
         CompletableFuture<Void> at(long due) {
             Request made = request;
-            if (made == null || made.due != due) request = made = new Request(due, new CompletableFuture<>());
-            return made.future;
+            if (made != null && made.due == due) return made.future;
+            request = new Request(due, new CompletableFuture<>());
+            // Flink may still wait for the one before, when a packet was taken in the moment it became due.
+            if (made != null) made.future.complete(null);
+            return request.future;
         }
 
         @Override

@@ -41,9 +41,14 @@ public final class Peers {
             default -> throw new IllegalArgumentException("no such peer: " + peer);
         };
         results.sinkTo(new Measure());
-        env.execute(peer);
-        Measure.print(peer, mode, devices, packets);
-        System.exit(0);
+        try {
+            env.execute(peer);
+            Measure.print(peer, mode, devices, packets);
+            System.exit(0);
+        } catch (Exception error) {
+            error.printStackTrace();
+            System.exit(1);
+        }
     }
 
     private static StreamExecutionEnvironment environment() {
