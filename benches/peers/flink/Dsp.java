@@ -13,30 +13,45 @@ interface Dsp extends Serializable {
     /** The sum of a window's features. */
     double sum(float[] features);
 
-    /** As plain loops, inner loops over channels so that the JIT may vectorise them. */
+    /** Plain Java, channel by channel; the filter keeps a channel's whole state in registers. */
     final class Scalar implements Dsp {
         private static final int C = Work.CHANNELS;
         private final float[][] tables = {Work.table(13), Work.table(12)};
 
         @Override
         public void filter(float[] in, int from, int n, float[] state, float[] out, int at) {
+            float[] k = Work.SECTIONS[0], l = Work.SECTIONS[1], m = Work.SECTIONS[2], o = Work.SECTIONS[3];
             for (int c = 0; c < C; c++) {
-                for (int s = 0; s < 4; s++) {
-                    float[] k = Work.SECTIONS[s];
-                    float b0 = k[0], b1 = k[1], b2 = k[2], a1 = k[3], a2 = k[4];
-                    float z1 = state[s * 2 * C + c], z2 = state[(s * 2 + 1) * C + c];
-                    float[] source = s == 0 ? in : out;
-                    int read = (s == 0 ? from : at) * C + c, write = at * C + c;
-                    for (int i = 0; i < n; i++, read += C, write += C) {
-                        float x = source[read];
-                        float y = b0 * x + z1;
-                        z1 = b1 * x - a1 * y + z2;
-                        z2 = b2 * x - a2 * y;
-                        out[write] = y;
-                    }
-                    state[s * 2 * C + c] = z1;
-                    state[(s * 2 + 1) * C + c] = z2;
+                float k1 = state[c], k2 = state[C + c], l1 = state[2 * C + c], l2 = state[3 * C + c];
+                float m1 = state[4 * C + c], m2 = state[5 * C + c], o1 = state[6 * C + c], o2 = state[7 * C + c];
+                int read = from * C + c, write = at * C + c;
+                for (int i = 0; i < n; i++, read += C, write += C) {
+                    float x = in[read];
+                    float y = k[0] * x + k1;
+                    k1 = k[1] * x - k[3] * y + k2;
+                    k2 = k[2] * x - k[4] * y;
+                    x = y;
+                    y = l[0] * x + l1;
+                    l1 = l[1] * x - l[3] * y + l2;
+                    l2 = l[2] * x - l[4] * y;
+                    x = y;
+                    y = m[0] * x + m1;
+                    m1 = m[1] * x - m[3] * y + m2;
+                    m2 = m[2] * x - m[4] * y;
+                    x = y;
+                    y = o[0] * x + o1;
+                    o1 = o[1] * x - o[3] * y + o2;
+                    o2 = o[2] * x - o[4] * y;
+                    out[write] = y;
                 }
+                state[c] = k1;
+                state[C + c] = k2;
+                state[2 * C + c] = l1;
+                state[3 * C + c] = l2;
+                state[4 * C + c] = m1;
+                state[5 * C + c] = m2;
+                state[6 * C + c] = o1;
+                state[7 * C + c] = o2;
             }
         }
 
