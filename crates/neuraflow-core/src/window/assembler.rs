@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::coverage::Coverage;
-use super::grid::WindowGrid;
+use super::grid::{Cell, WindowGrid};
 use crate::model::{Chunk, StreamHeader, Window, WindowInfo, WindowStatus};
 
 /// Cuts one stream's chunks into windows on a grid.
@@ -22,6 +22,8 @@ pub struct WindowAssembler {
     next: u64,
     /// Where the stream, or what follows its last jump, begins.
     span_start: u64,
+    /// The open window on the grid.
+    cell: Cell,
     /// The first sample after the open window.
     end: u64,
     /// The open window's first sample that can be there.
@@ -57,8 +59,9 @@ impl WindowAssembler {
             marker: None,
         };
         let window = Window { info, samples: Chunk::new(first, channels) };
-        let mut assembler = Self { grid, next: first, span_start: first, end: 0, begin: 0, window };
-        assembler.open(grid.index_of(first), channels);
+        let cell = grid.cell(grid.index_of(first));
+        let mut assembler = Self { grid, next: first, span_start: first, cell, end: 0, begin: 0, window };
+        assembler.open(cell, channels);
         assembler
     }
 
@@ -137,7 +140,7 @@ impl WindowAssembler {
         self.finish(coverage, settled_from, arrival, out);
         self.next = to;
         self.span_start = to;
-        self.open(index, self.window.samples.channels());
+        self.open(self.grid.cell(index), self.window.samples.channels());
     }
 
     /// The stream has ended: what is in the open window is put out.
@@ -174,17 +177,17 @@ impl WindowAssembler {
     pub fn restore(&mut self, state: &AssemblerState) {
         self.next = state.next;
         self.span_start = state.span_start;
-        self.open(state.index, state.channels);
+        self.open(self.grid.cell(state.index), state.channels);
         self.window.samples.extend(&state.values);
     }
 
-    fn open(&mut self, index: i64, channels: usize) {
-        let range = self.grid.samples(index);
-        let (start, end) = self.grid.interval(index);
+    fn open(&mut self, cell: Cell, channels: usize) {
+        let range = cell.samples();
+        self.cell = cell;
         self.begin = range.start.max(self.span_start);
         self.end = range.end;
         let info = &mut self.window.info;
-        (info.index, info.start, info.end) = (index, start, end);
+        (info.index, info.start, info.end) = (cell.index, cell.start, cell.end);
         self.window.samples.restart(self.begin, channels);
     }
 
@@ -196,12 +199,11 @@ impl WindowAssembler {
         channels: usize,
         out: &mut impl FnMut(&Window),
     ) {
-        let index = self.window.info.index;
         let own = self.begin..self.next.min(self.end).max(self.begin);
         let counts = coverage.count(own.clone());
         let length = own.end - own.start;
         let info = &mut self.window.info;
-        info.expected = self.grid.expected(index);
+        info.expected = self.cell.expected();
         info.received = u32::try_from(counts.received).unwrap_or(u32::MAX);
         info.imputed = u32::try_from(counts.imputed).unwrap_or(u32::MAX);
         info.status = if counts.received < length {
@@ -214,6 +216,6 @@ impl WindowAssembler {
         info.warm_up = own.end <= settled_from;
         info.arrival = arrival;
         out(&self.window);
-        self.open(index.saturating_add(1), channels);
+        self.open(self.grid.after(&self.cell), channels);
     }
 }

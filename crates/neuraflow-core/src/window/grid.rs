@@ -115,16 +115,27 @@ impl WindowGrid {
     /// The samples inside a window, from sample 0 on. Empty before the stream's start, and where
     /// the sampling rate is lower than the windows' and none falls into this one.
     pub fn samples(&self, index: i64) -> Range<u64> {
-        let (start, end) = self.interval(index);
-        self.first_at_or_after(start)..self.first_at_or_after(end)
+        self.cell(index).samples()
     }
 
     /// How many samples a window's interval holds on a grid without bounds, so also those
     /// that it would hold before the stream's start.
     pub fn expected(&self, index: i64) -> u32 {
+        self.cell(index).expected()
+    }
+
+    /// A window with the samples in it.
+    pub(super) fn cell(&self, index: i64) -> Cell {
         let (start, end) = self.interval(index);
-        let count = first_at(self.t0, self.rate, end) - first_at(self.t0, self.rate, start);
-        u32::try_from(count.max(0)).unwrap_or(u32::MAX)
+        let at = |time| first_at(self.t0, self.rate, time);
+        Cell { index, start, end, first: at(start), past: at(end) }
+    }
+
+    /// The window after one: it begins where that one ends, so that only its own end is to be found.
+    pub(super) fn after(&self, cell: &Cell) -> Cell {
+        let Some(index) = cell.index.checked_add(1) else { return *cell };
+        let end = Timestamp::from_nanos(self.start(index.saturating_add(1)));
+        Cell { index, start: cell.end, end, first: cell.past, past: first_at(self.t0, self.rate, end) }
     }
 
     /// Refuses a grid on which one sample could bring about more windows than it is worth: a header that claims a
@@ -144,7 +155,7 @@ impl WindowGrid {
 
     /// The first sample, from 0 on, at or after an instant.
     pub fn first_at_or_after(&self, time: Timestamp) -> u64 {
-        u64::try_from(first_at(self.t0, self.rate, time).max(0)).unwrap_or(u64::MAX)
+        from_zero(first_at(self.t0, self.rate, time))
     }
 
     /// The first sample that lies too far in the future to be counted in windows (in the year 2096).
@@ -155,6 +166,32 @@ impl WindowGrid {
     fn start(&self, index: i64) -> i64 {
         saturate(i128::from(self.origin.as_nanos()) + i128::from(index) * i128::from(self.hop.as_nanos()))
     }
+}
+
+/// A window of a grid, and the samples in it on a grid without bounds.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Cell {
+    pub(super) index: i64,
+    pub(super) start: Timestamp,
+    pub(super) end: Timestamp,
+    first: i128,
+    past: i128,
+}
+
+impl Cell {
+    /// Its samples from sample 0 on.
+    pub(super) fn samples(&self) -> Range<u64> {
+        from_zero(self.first)..from_zero(self.past)
+    }
+
+    /// All of its samples.
+    pub(super) fn expected(&self) -> u32 {
+        u32::try_from((self.past - self.first).max(0)).unwrap_or(u32::MAX)
+    }
+}
+
+fn from_zero(n: i128) -> u64 {
+    u64::try_from(n.max(0)).unwrap_or(u64::MAX)
 }
 
 fn saturate(value: i128) -> i64 {
@@ -172,7 +209,15 @@ pub(super) fn first_at(t0: Timestamp, rate: SamplingRate, time: Timestamp) -> i1
     // t(n) ≥ time  ⇔  ⌊n·p/q + 1/2⌋ ≥ s  ⇔  n·p/q ≥ s − 1/2, with p/q the exact period in nanoseconds.
     let (p, q) = (i128::from(rate.den()) * NANOS, i128::from(rate.num()));
     let s = i128::from(time.as_nanos()) - i128::from(t0.as_nanos());
-    ((2 * s - 1) * q + 2 * p - 1).div_euclid(2 * p)
+    floor_div((2 * s - 1) * q + 2 * p - 1, 2 * p)
+}
+
+/// The quotient rounded down, of a positive divisor. Days of signal fit into 64 bits, where a division costs a tenth.
+fn floor_div(dividend: i128, divisor: i128) -> i128 {
+    match (i64::try_from(dividend), i64::try_from(divisor)) {
+        (Ok(dividend), Ok(divisor)) => i128::from(dividend.div_euclid(divisor)),
+        _ => dividend.div_euclid(divisor),
+    }
 }
 
 #[cfg(test)]
