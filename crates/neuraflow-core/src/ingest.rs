@@ -60,7 +60,8 @@ pub(crate) enum EntryBody {
 pub struct Ingest {
     reader: u32,
     slabs: Vec<Slab>,
-    open: Vec<StreamKey>,
+    /// Each slot's stream, and the worker that it goes to.
+    open: Vec<(StreamKey, u32)>,
     by_key: HashMap<StreamKey, StreamSlot>,
     arrival: u64,
     /// Values in packets of streams that were never opened: there is no stream to account them to.
@@ -76,8 +77,9 @@ impl Ingest {
     /// Opens a stream, or opens it anew after a reconnect: its samples count from 0 again.
     pub fn open(&mut self, header: StreamHeader) -> StreamSlot {
         let key = header.key;
+        let workers = self.slabs.len().max(1);
         let slot = *self.by_key.entry(key).or_insert_with(|| {
-            self.open.push(key);
+            self.open.push((key, (usize::from(key.group()) % workers) as u32));
             StreamSlot(self.open.len() as u32 - 1)
         });
         self.push(slot, EntryBody::Open(Arc::new(header)));
@@ -101,12 +103,10 @@ impl Ingest {
 
     /// Samples, `[sample][channel]` in microvolts; `sequence` is the device's counter at the first of them.
     pub fn samples(&mut self, slot: StreamSlot, sequence: Sequence, values: &[f32]) {
-        let Some(worker) = self.worker_of(slot) else {
-            self.orphans += values.len() as u64;
-            return;
-        };
-        self.slabs[worker].values.extend_from_slice(values);
-        self.push(slot, EntryBody::Samples { sequence, values: values.len() as u32 });
+        match self.push(slot, EntryBody::Samples { sequence, values: values.len() as u32 }) {
+            Some(slab) => slab.values.extend_from_slice(values),
+            None => self.orphans += values.len() as u64,
+        }
     }
 
     /// An experiment event.
@@ -167,7 +167,7 @@ impl Ingest {
         for slab in &mut self.slabs {
             let mut values = slab.values.drain(..);
             for entry in slab.entries.drain(..) {
-                let Some(&stream) = self.open.get(entry.stream.slot as usize) else { continue };
+                let Some(&(stream, _)) = self.open.get(entry.stream.slot as usize) else { continue };
                 let body = match entry.body {
                     EntryBody::Samples { sequence, values: count } => PacketBody::Samples {
                         sequence,
@@ -185,16 +185,13 @@ impl Ingest {
         packets
     }
 
-    fn worker_of(&self, slot: StreamSlot) -> Option<usize> {
-        let key = self.open.get(slot.0 as usize)?;
-        Some(usize::from(key.group()) % self.slabs.len().max(1))
-    }
-
-    fn push(&mut self, slot: StreamSlot, body: EntryBody) {
-        if let Some(worker) = self.worker_of(slot) {
-            let stream = StreamId { reader: self.reader, slot: slot.0 };
-            self.slabs[worker].entries.push(Entry { stream, arrival: self.arrival, body });
-        }
+    /// Puts an entry into the slab of its stream's worker; `None` if the stream was never opened.
+    fn push(&mut self, slot: StreamSlot, body: EntryBody) -> Option<&mut Slab> {
+        let (_, worker) = self.open.get(slot.0 as usize)?;
+        let slab = self.slabs.get_mut(*worker as usize)?;
+        let stream = StreamId { reader: self.reader, slot: slot.0 };
+        slab.entries.push(Entry { stream, arrival: self.arrival, body });
+        Some(slab)
     }
 
     /// Hands over each slab gathered since the last call, and starts new ones.
