@@ -52,6 +52,12 @@ pub trait SinkWriter: Send + 'static {
     /// again, at most twice, where it says [`Recovery::Retry`].
     fn write(&mut self, items: &mut Vec<Self::Item>) -> Result<(), SinkError>;
 
+    /// Items that were written and whose memory may be used for others: a writer that only looks at its items keeps them
+    /// here instead of dropping them, and a pipeline in its stride allocates nothing for them.
+    fn spent(&mut self) -> Option<&mut Vec<Self::Item>> {
+        None
+    }
+
     /// Everything was written: flush, close, be durable.
     fn finish(&mut self) -> Result<(), SinkError> {
         Ok(())

@@ -65,14 +65,14 @@ impl<T: Item, F: Fn(&T) + Send + Sync + 'static> Sink for Callback<T, F> {
     }
 
     fn open(&self, _: &SinkContext) -> Result<Self::Writer, SinkError> {
-        Ok(CallbackWriter { function: Arc::clone(&self.function), item: PhantomData })
+        Ok(CallbackWriter { function: Arc::clone(&self.function), spent: Vec::new() })
     }
 }
 
 /// One worker's share of a [`Callback`].
 pub struct CallbackWriter<T, F> {
     function: Arc<F>,
-    item: PhantomData<fn(&T)>,
+    spent: Vec<T>,
 }
 
 impl<T, F> fmt::Debug for CallbackWriter<T, F> {
@@ -85,7 +85,15 @@ impl<T: Item, F: Fn(&T) + Send + Sync + 'static> SinkWriter for CallbackWriter<T
     type Item = T;
 
     fn write(&mut self, items: &mut Vec<T>) -> Result<(), SinkError> {
-        items.drain(..).for_each(|item| (self.function)(&item));
+        self.spent.clear(); // what nobody took back
+        for item in items.drain(..) {
+            (self.function)(&item);
+            self.spent.push(item);
+        }
         Ok(())
+    }
+
+    fn spent(&mut self) -> Option<&mut Vec<T>> {
+        Some(&mut self.spent)
     }
 }

@@ -3,8 +3,6 @@
 //! Chunks are pushed in at the root; windows, features and decisions come out at the outlets. A chain runs to
 //! completion on each push, on the worker that owns the stream.
 
-use std::cell::RefCell;
-use std::rc::Rc;
 use std::sync::Arc;
 
 use super::error::PipelineError;
@@ -283,17 +281,24 @@ where
 {
     fn push(&mut self, item: &O::In, step: &mut Step) {
         let Some(info) = item.info() else { return };
-        let mut info = info.clone();
-        info.warm_up |= info.end < self.started + self.settling;
+        let settled = info.end >= self.started + self.settling;
+        let info = match &mut self.latest {
+            Some(latest) => {
+                latest.clone_from(info);
+                latest
+            }
+            empty => empty.insert(info.clone()),
+        };
+        info.warm_up |= !settled;
         let out = match &mut self.out {
             Some(out) => {
-                out.begin(&info);
+                out.begin(info);
                 out
             }
             empty => empty.insert(O::Out::blank(info.clone(), &self.spec)),
         };
         if let Err(error) = self.operator.process(item, out) {
-            out.begin(&info); // nothing half-computed leaves
+            out.begin(info); // nothing half-computed leaves
             if step.failed(&self.stage, error) == Recovery::Reset {
                 self.operator.reset();
             }
@@ -301,7 +306,6 @@ where
         if !self.looks_ahead || out.info().is_some_and(|given| given.index != info.index) {
             push_all(&mut self.children, out, step);
         }
-        self.latest = Some(info);
     }
 
     fn event(&mut self, event: &Event, step: &mut Step) {
@@ -316,17 +320,4 @@ where
         }
         event_all(&mut self.children, event, step);
     }
-}
-
-/// The end of a branch: items wait here until the activation is over, then leave for the sink together.
-pub(super) struct OutletNode<T> {
-    pub(super) outbox: Rc<RefCell<Vec<T>>>,
-}
-
-impl<T: Clone> Node<T> for OutletNode<T> {
-    fn push(&mut self, item: &T, _: &mut Step) {
-        self.outbox.borrow_mut().push(item.clone());
-    }
-
-    fn event(&mut self, _: &Event, _: &mut Step) {}
 }

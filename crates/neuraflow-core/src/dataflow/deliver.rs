@@ -22,7 +22,7 @@ use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 use super::delivery::{Delivery, Tally};
 use super::error::PipelineError;
 use super::ingress::{Tick, waker};
-use super::plan::Outboxes;
+use super::outbox::{Outbox, Outboxes};
 use super::queue::SinkQueue;
 use super::report::SinkReport;
 use super::shared::Shared;
@@ -56,14 +56,15 @@ pub(super) type OpenOutlet =
 /// The output of the keyed operator that an outbox is emptied into.
 pub(super) fn output<'scope, T: Item>(
     builder: &mut OperatorBuilder<'scope, Tick>,
-    outbox: Rc<RefCell<Vec<T>>>,
+    outbox: Rc<RefCell<Outbox<T>>>,
 ) -> (Flush, Stream<'scope, Tick, Vec<T>>) {
     let (output, stream) = builder.new_output::<Vec<T>>();
     let mut output = OutputBuilder::<_, NoopBuilder<Vec<T>>>::from(output);
     let flush = move |capability: &Capability<Tick>| {
-        let mut items = outbox.borrow_mut();
+        let mut outbox = outbox.borrow_mut();
+        let items = outbox.items();
         if !items.is_empty() {
-            output.activate().session_with_builder(capability).give_container(&mut items);
+            output.activate().session_with_builder(capability).give_container(items);
             items.clear();
         }
     };
@@ -172,7 +173,7 @@ impl<S: Sink> Outlet for SinkOutlet<S> {
                 Ok(writer) => {
                     let (shared, tally) = (Arc::clone(shared), Arc::clone(&self.tally));
                     let delivery = writer.map(|writer| Delivery::new(writer, shared, tally));
-                    in_line(stream, delivery, outboxes.flushed());
+                    in_line(stream, delivery, outboxes.of::<S::Item>(self.outlet), outboxes.flushed());
                 }
                 Err(error) => shared.fail(PipelineError::Sink(error)),
             },
@@ -214,6 +215,7 @@ impl<S: Sink> SinkOutlet<S> {
 fn in_line<W: SinkWriter>(
     stream: Stream<'_, Tick, Vec<W::Item>>,
     delivery: Option<Delivery<W>>,
+    outbox: Rc<RefCell<Outbox<W::Item>>>,
     flushed: Rc<Cell<u64>>,
 ) where
     W::Item: Item,
@@ -226,6 +228,9 @@ fn in_line<W: SinkWriter>(
             input.for_each(|_, items| {
                 if let Some(delivery) = &mut line.0 {
                     delivery.write(items, flushed.get());
+                    if let Some(spent) = delivery.spent() {
+                        outbox.borrow_mut().take_back(spent);
+                    }
                 }
             });
             if frontiers[0].is_empty()

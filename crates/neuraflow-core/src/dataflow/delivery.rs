@@ -38,7 +38,8 @@ pub(super) struct Delivery<W> {
     writer: W,
     shared: Arc<Shared>,
     tally: Arc<Tally>,
-    arrivals: Vec<u64>,
+    /// Arrivals of a batch's items, and how many following each other have the same.
+    arrivals: Vec<(u64, u64)>,
     failed: bool,
 }
 
@@ -60,7 +61,12 @@ impl<T: Item, W: SinkWriter<Item = T>> Delivery<W> {
             return;
         }
         self.arrivals.clear();
-        self.arrivals.extend(items.iter().filter_map(|item| item.info()).map(|info| info.arrival));
+        for info in items.iter().filter_map(|item| item.info()) {
+            match self.arrivals.last_mut() {
+                Some((arrival, count)) if *arrival == info.arrival => *count += 1,
+                _ => self.arrivals.push((info.arrival, 1)),
+            }
+        }
         let (mut tries, mut skipped, mut failure) = (0, 0, None);
         self.failed = true; // for as long as the writer is at it: if it panics, it is not asked for anything again
         while let Err(error) = self.writer.write(items) {
@@ -87,10 +93,15 @@ impl<T: Item, W: SinkWriter<Item = T>> Delivery<W> {
         let mut counts = self.tally.lock();
         counts.written += written as u64;
         counts.skipped += skipped as u64;
-        counts.output.record_many(now.saturating_sub(flushed), self.arrivals.len() as u64);
-        for arrival in &self.arrivals {
-            counts.total.record(now.saturating_sub(*arrival));
+        for (arrival, count) in &self.arrivals {
+            counts.output.record_many(now.saturating_sub(flushed), *count);
+            counts.total.record_many(now.saturating_sub(*arrival), *count);
         }
+    }
+
+    /// What was written and may be used again.
+    pub(super) fn spent(&mut self) -> Option<&mut Vec<T>> {
+        self.writer.spent()
     }
 
     fn fail(&mut self, error: SinkError) {

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use super::error::BuildError;
 use super::items::LateSamples;
-use super::plan::{Outboxes, Plans, Site, instantiate_all};
+use super::outbox::{Outbox, Outboxes};
+use super::plan::{Plans, Site, instantiate_all};
 use super::report::PathLatency;
 use super::stream::StreamState;
 use crate::model::{Chunk, Span, StreamHeader, Timestamp};
@@ -33,7 +34,7 @@ impl Graph {
         header: Arc<StreamHeader>,
         resume_at: Option<Timestamp>,
         outboxes: &Outboxes,
-        late: Option<Rc<RefCell<Vec<LateSamples>>>>,
+        late: Option<Rc<RefCell<Outbox<LateSamples>>>>,
         paths: &mut Vec<PathLatency>,
     ) -> Result<StreamState, BuildError> {
         let missing = if self.gaps.restarts() { Missing::Restart } else { Missing::Freeze };

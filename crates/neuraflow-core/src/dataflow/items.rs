@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::chain::{Event, Node, Step};
+use super::outbox::Outbox;
 use crate::model::{Chunk, Marker, StreamHeader};
 use crate::operator::Item;
 
@@ -36,7 +37,7 @@ impl Item for LateSamples {
 
 /// Puts markers out.
 pub(super) struct MarkerNode {
-    pub(super) outbox: Rc<RefCell<Vec<StreamMarker>>>,
+    pub(super) outbox: Rc<RefCell<Outbox<StreamMarker>>>,
 }
 
 impl Node<Chunk> for MarkerNode {

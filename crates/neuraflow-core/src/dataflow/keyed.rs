@@ -16,7 +16,7 @@ use super::deliver::{Flush, Outlet};
 use super::graph::Graph;
 use super::ingress::Tick;
 use super::items::LateSamples;
-use super::plan::Outboxes;
+use super::outbox::{Outbox, Outboxes};
 use super::report::{StreamReport, WindowCounts};
 use super::shared::Shared;
 use super::slab::SlabRoute;
@@ -96,7 +96,7 @@ struct Streams {
     graph: Arc<Graph>,
     outboxes: Rc<Outboxes>,
     shared: Arc<Shared>,
-    late: Option<Rc<RefCell<Vec<LateSamples>>>>,
+    late: Option<Rc<RefCell<Outbox<LateSamples>>>>,
     /// Where the reports are left at the end.
     reports: Rc<RefCell<Vec<StreamReport>>>,
     /// By reader, then by slot.
@@ -261,7 +261,12 @@ impl Streams {
         self.samples += change.samples;
         self.windows += change.windows;
         if change.windows > 0 {
-            self.timings.push((self.taken.saturating_sub(arrival), self.taken, change.windows));
+            let wait = self.taken.saturating_sub(arrival);
+            match self.timings.last_mut() {
+                // Packets of one poll arrived together.
+                Some(last) if (last.0, last.1) == (wait, self.taken) => last.2 += change.windows,
+                _ => self.timings.push((wait, self.taken, change.windows)),
+            }
         }
         if self.shared.board.is_watched() {
             self.untold.insert(id);

@@ -13,6 +13,7 @@ mod graph;
 mod ingress;
 mod items;
 mod keyed;
+mod outbox;
 mod pipeline;
 mod plan;
 mod pressure;

@@ -3,14 +3,12 @@
 //! A plan is checked when the pipeline is built, by making a chain for every stream that the sources announce;
 //! on the workers it makes the chains that run.
 
-use std::any::Any;
-use std::cell::{Cell, RefCell};
-use std::rc::Rc;
 use std::sync::Arc;
 
-use super::chain::{Children, EpochNode, MapNode, Node, OutletNode, StageNode, WindowNode};
+use super::chain::{Children, EpochNode, MapNode, Node, StageNode, WindowNode};
 use super::error::BuildError;
 use super::items::{MarkerNode, StreamMarker};
+use super::outbox::{Outboxes, OutletNode};
 use super::report::PathLatency;
 use crate::model::{Chunk, Span, StreamHeader, Timestamp, Window};
 use crate::operator::{Item, Latency, Operator, SignalSpec, WindowItem, WindowSpec};
@@ -63,34 +61,6 @@ impl Site<'_> {
             }
             _ => Ok((out, latency)),
         }
-    }
-}
-
-/// A worker's outboxes: one for each outlet of the graph, filled by its chains and emptied after each activation.
-#[derive(Default)]
-pub(super) struct Outboxes {
-    boxes: RefCell<Vec<Option<Rc<dyn Any>>>>,
-    flushed: Rc<Cell<u64>>,
-}
-
-impl Outboxes {
-    /// The outbox of an outlet. An outlet has one item type, so the types agree.
-    pub(super) fn of<T: 'static>(&self, outlet: usize) -> Rc<RefCell<Vec<T>>> {
-        let mut boxes = self.boxes.borrow_mut();
-        if boxes.len() <= outlet {
-            boxes.resize(outlet + 1, None);
-        }
-        let existing = boxes[outlet].clone().and_then(|any| any.downcast::<RefCell<Vec<T>>>().ok());
-        existing.unwrap_or_else(|| {
-            let fresh = Rc::new(RefCell::new(Vec::<T>::new()));
-            boxes[outlet] = Some(Rc::clone(&fresh) as Rc<dyn Any>);
-            fresh
-        })
-    }
-
-    /// When they were last emptied, in nanoseconds of the pipeline's clock.
-    pub(super) fn flushed(&self) -> Rc<Cell<u64>> {
-        Rc::clone(&self.flushed)
     }
 }
 

@@ -13,7 +13,7 @@ pub use timely;
 
 use super::deliver::{Flush, Outlet, output};
 pub use super::ingress::Tick;
-use super::plan::Outboxes;
+use super::outbox::Outboxes;
 use super::report::SinkReport;
 use super::shared::Shared;
 use crate::operator::Item;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::chain::{Children, Event, Step, event_all, push_all};
 use super::error::PipelineError;
 use super::items::LateSamples;
+use super::outbox::Outbox;
 use super::report::{StreamReport, WindowCounts};
 use crate::model::{Chunk, Marker, Sequence, StreamHeader, Timestamp};
 use crate::window::{Coverage, Filled, GapFiller, Piece, Sequencer, WindowGrid};
@@ -18,7 +19,7 @@ pub(super) struct StreamState {
     filler: GapFiller,
     root: Children<Chunk>,
     step: Step,
-    late: Option<Rc<RefCell<Vec<LateSamples>>>>,
+    late: Option<Rc<RefCell<Outbox<LateSamples>>>>,
     markers: u64,
     /// Samples that waited when the pipeline failed.
     given_up: u64,
@@ -40,7 +41,7 @@ impl StreamState {
         sequencer: Sequencer,
         filler: GapFiller,
         root: Children<Chunk>,
-        late: Option<Rc<RefCell<Vec<LateSamples>>>>,
+        late: Option<Rc<RefCell<Outbox<LateSamples>>>>,
     ) -> Self {
         let step = Step {
             header,
@@ -136,7 +137,7 @@ fn pass_on(
     filler: &mut GapFiller,
     root: &mut Children<Chunk>,
     step: &mut Step,
-    late: &mut Option<Rc<RefCell<Vec<LateSamples>>>>,
+    late: &mut Option<Rc<RefCell<Outbox<LateSamples>>>>,
 ) {
     match piece {
         Piece::Late { first, values } => {

@@ -30,7 +30,7 @@ impl FeatureSpec {
 }
 
 /// Numbers computed from one window, `[row][column]`. NaN where there was too little to compute them from.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
 pub struct Features {
     /// The window they were computed from; [`warm_up`](WindowInfo::warm_up) also covers the look-back.
     pub info: WindowInfo,
@@ -38,6 +38,21 @@ pub struct Features {
     pub spec: Arc<FeatureSpec>,
     /// The numbers, `[row][column]`.
     pub values: Vec<f64>,
+}
+
+impl Clone for Features {
+    fn clone(&self) -> Self {
+        Self { info: self.info.clone(), spec: Arc::clone(&self.spec), values: self.values.clone() }
+    }
+
+    /// Allocates nothing where there is room.
+    fn clone_from(&mut self, from: &Self) {
+        self.info.clone_from(&from.info);
+        if !Arc::ptr_eq(&self.spec, &from.spec) {
+            self.spec = Arc::clone(&from.spec);
+        }
+        self.values.clone_from(&from.values);
+    }
 }
 
 impl Features {

@@ -32,7 +32,7 @@ impl WindowStatus {
 }
 
 /// Everything about a window but its values; travels with whatever is computed from it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
 pub struct WindowInfo {
     /// Whose window.
     pub stream: Arc<StreamHeader>,
@@ -58,11 +58,40 @@ pub struct WindowInfo {
     pub marker: Option<Arc<Marker>>,
 }
 
+impl Clone for WindowInfo {
+    fn clone(&self) -> Self {
+        Self { stream: Arc::clone(&self.stream), marker: self.marker.clone(), ..*self }
+    }
+
+    /// The windows of a stream follow each other through the same memory: its header is counted once, not for each.
+    fn clone_from(&mut self, from: &Self) {
+        if !Arc::ptr_eq(&self.stream, &from.stream) {
+            self.stream = Arc::clone(&from.stream);
+        }
+        self.marker.clone_from(&from.marker);
+        (self.index, self.start, self.end) = (from.index, from.start, from.end);
+        (self.expected, self.received, self.imputed) = (from.expected, from.received, from.imputed);
+        (self.status, self.warm_up, self.arrival) = (from.status, from.warm_up, from.arrival);
+    }
+}
+
 /// An interval of event time, half-open `[start, end)`, and its samples. Missing values are NaN.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
 pub struct Window {
     /// Where it lies and how complete it is.
     pub info: WindowInfo,
     /// Its samples, `[sample][channel]`.
     pub samples: Chunk,
+}
+
+impl Clone for Window {
+    fn clone(&self) -> Self {
+        Self { info: self.info.clone(), samples: self.samples.clone() }
+    }
+
+    /// Allocates nothing where there is room.
+    fn clone_from(&mut self, from: &Self) {
+        self.info.clone_from(&from.info);
+        self.samples.clone_from(&from.samples);
+    }
 }
