@@ -25,7 +25,7 @@ fn median(mut values: Vec<f64>) -> f64 {
 
 fn overhead(devices: usize) {
     let warm_up = 20;
-    let packets = warm_up + (2_000_000 / devices as u64).max(100);
+    let packets = warm_up + (1_000_000 / devices as u64).max(60);
     let load = Load::new(devices, 8, 250, 20, packets);
     let measured = (load.windows() - devices as u64 * warm_up) as f64;
     let per_window = |cpu: Duration| cpu.as_nanos() as f64 / measured;

@@ -7,7 +7,7 @@ use neuraflow::prelude::*;
 
 use crate::load::Flood;
 
-pub type Spectral = BandPower;
+pub type Spectral = LogVariance;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Work {
@@ -21,7 +21,7 @@ impl Work {
     }
 
     pub fn spectral(self) -> Spectral {
-        BandPower::bands([("all", 0.0..125.0)])
+        LogVariance::default()
     }
 
     /// The pipeline of this work, and a count of the values that reached its sinks.
