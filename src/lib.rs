@@ -47,8 +47,9 @@ pub mod prelude {
     pub use neuraflow_core::source::Source;
     pub use neuraflow_core::window::GapPolicy;
     pub use neuraflow_ops::artifact::ArtifactFlags;
-    pub use neuraflow_ops::feature::{BandPower, LogVariance, Rms, Spectrum};
+    pub use neuraflow_ops::feature::{BandPower, LogVariance, Periodogram, Rms, Spectrum};
     pub use neuraflow_ops::filter::{Butterworth, Notch};
+    pub use neuraflow_ops::kernel::Precision;
     pub use neuraflow_ops::quality::SignalQuality;
     pub use neuraflow_ops::spatial::{Bipolar, CommonAverage};
     pub use neuraflow_sinks::Callback;

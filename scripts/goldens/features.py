@@ -1,4 +1,5 @@
-"""Writes the reference data of the features: SciPy's Welch spectra, and band powers in them by the trapezoidal rule.
+"""Writes the reference data of the features: SciPy's Welch spectra, band powers in them by the trapezoidal rule, and
+periodograms of short windows.
 
 Usage: features.py DIRECTORY, after generate.py in the same run. Running it again gives the same bytes.
 """
@@ -39,7 +40,23 @@ def samples_in(millis, num, den):
     return (2 * millis * num + 1000 * den) // (2 * 1000 * den)
 
 
+# Samples of a window: all short ones that a direct transform takes, and lengths behind it, one of them prime.
+LENGTHS = [1, 2, 3, 4, 5, 8, 9, 12, 13, 25, 26, 51, 52, 64, 65, 97, 300, 1500]
+
+
+def periodograms():
+    rows = []
+    for samples in LENGTHS:
+        random = np.random.Generator(np.random.PCG64(1000 + samples))
+        x = (random.integers(-400, 401, size=(samples, 3)) + [[40, -80000, 0]]) / 4.0
+        _, p = signal.periodogram(x, 250.0, window="boxcar", detrend=False, scaling="spectrum", axis=0)
+        rows.append({"quarters": (x * 4).astype(int).ravel().tolist(), "powers": p.T.ravel().tolist()})
+    lines = ",\n".join(json.dumps(row, separators=(",", ":")) for row in rows)
+    (Path(sys.argv[1]) / "periodograms.json").write_text('{"periodograms":[\n' + lines + "\n]}\n")
+
+
 def main():
+    periodograms()
     rows = []
     for case, (num, den, over, segment, bands) in enumerate(CASES):
         rate = num / den

@@ -10,7 +10,7 @@
 //! | [`quality`] | [`SignalQuality`](quality::SignalQuality): a score from 0 to 1 | window → features |
 //! | [`filter`] | [`Butterworth`](filter::Butterworth), [`Notch`](filter::Notch) | signal → signal |
 //! | [`spatial`] | [`CommonAverage`](spatial::CommonAverage), [`Bipolar`](spatial::Bipolar) | signal → signal |
-//! | [`feature`] | [`BandPower`](feature::BandPower), [`Rms`](feature::Rms), [`LogVariance`](feature::LogVariance) | window → features |
+//! | [`feature`] | [`BandPower`](feature::BandPower), [`Spectrum`](feature::Spectrum), [`Periodogram`](feature::Periodogram), [`Rms`](feature::Rms), [`LogVariance`](feature::LogVariance) | window → features |
 //! | [`kernel`] | what they compute with: slices in, slices out, of no type of the engine | |
 
 pub mod artifact;

@@ -3,7 +3,7 @@
 use neuraflow_core::operator::WindowSpec;
 use neuraflow_core::testing::conformance::{Check, Report, default_window_specs, window_operator};
 use neuraflow_ops::artifact::ArtifactFlags;
-use neuraflow_ops::feature::{BandPower, LogVariance, Rms, Spectrum};
+use neuraflow_ops::feature::{BandPower, LogVariance, Periodogram, Rms, Spectrum};
 use neuraflow_ops::quality::SignalQuality;
 
 /// Every check ran on every spec; by default 250 Hz, 12.8 Hz with windows without samples, 30 kHz, 160 Hz.
@@ -23,6 +23,11 @@ fn specs(fast: bool) -> Vec<WindowSpec> {
 fn rms() {
     took_every_spec(&window_operator(Rms::new).run());
     took_every_spec(&window_operator(|| Rms::new().over_millis(330)).run());
+}
+
+#[test]
+fn periodogram() {
+    took_every_spec(&window_operator(Periodogram::new).run());
 }
 
 #[test]

@@ -5,6 +5,7 @@ use neuraflow_core::model::{Channel, Chunk, SamplingRate};
 use neuraflow_core::operator::{Missing, Operator, SignalSpec};
 use neuraflow_core::testing::conformance::{Verdict, signal_operator};
 use neuraflow_ops::filter::{Butterworth, Notch};
+use neuraflow_ops::kernel::Precision;
 
 fn spec(rate: SamplingRate, labels: &[&str], missing: Missing) -> SignalSpec {
     SignalSpec { channels: labels.iter().copied().map(Channel::new).collect(), rate, missing }
@@ -39,6 +40,12 @@ fn conforms<O: Operator<In = Chunk, Out = Chunk>>(make: impl Fn() -> O) {
 #[test]
 fn bandpass() {
     conforms(|| Butterworth::bandpass(4, 1.0..40.0));
+}
+
+#[test]
+fn single_precision() {
+    conforms(|| Butterworth::bandpass(2, 30.0..70.0).precision(Precision::Single));
+    conforms(|| Notch::new(50.0, 5.0).precision(Precision::Single));
 }
 
 #[test]

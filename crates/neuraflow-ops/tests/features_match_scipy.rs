@@ -15,8 +15,8 @@ use neuraflow_core::model::{
     Channel, Chunk, FeatureSpec, Features, SamplingRate, Span, StreamHeader, StreamKey, Window, WindowInfo,
     WindowStatus,
 };
-use neuraflow_core::operator::{Missing, Operator, SignalSpec, WindowSpec};
-use neuraflow_ops::feature::{BandPower, Spectrum};
+use neuraflow_core::operator::{Missing, Operator, SignalSpec, WindowItem, WindowSpec};
+use neuraflow_ops::feature::{BandPower, Periodogram, Spectrum};
 use serde_json::Value as Json;
 use support::{json, list, number, numbers};
 
@@ -170,6 +170,46 @@ fn spectra_equal_welch() {
         assert_eq!(last[kept..], plain[frequencies.len()..frequencies.len() + kept]);
     }
     println!("spectrum: worst error {worst:.1e} of the largest value");
+}
+
+#[test]
+fn periodograms_equal_scipy() {
+    let goldens = json("periodograms.json");
+    let mut worst = (0.0, 0.0);
+    for golden in list(&goldens, "periodograms") {
+        let values: Vec<f64> = numbers(&golden["quarters"]).iter().map(|quarter| quarter / 4.0).collect();
+        let expected = numbers(&golden["powers"]);
+        let (samples, bins) = (values.len() / 3, expected.len() / 3);
+        let plain = Periodogram::of_samples(&values, 3).unwrap();
+        assert_eq!(plain.len(), expected.len());
+        for (found, expected) in plain.chunks(bins).zip(expected.chunks(bins)) {
+            // A channel with an offset has all its digits in bin 0.
+            let error = scaled_error(found, expected);
+            assert!(error <= 1e-12, "{samples} samples: {error:e}");
+            worst.0 = f64::max(worst.0, error);
+        }
+        for channel in [0, 2] {
+            let of = |powers: &[f64]| powers[channel * bins..][..bins].to_vec();
+            let error = relative_error(&of(&plain), &of(&expected));
+            assert!(error <= 1e-12, "{samples} samples, channel {channel}: {error:e}");
+            worst.1 = f64::max(worst.1, error);
+        }
+
+        // As a window, in f32, which holds these values: the same bits.
+        let rate = SamplingRate::ratio(20 * samples as u64, 1).unwrap();
+        let channels: Vec<Channel> = ["C3", "Status", "C4"].map(Channel::new).to_vec();
+        let signal = SignalSpec { channels: channels.into(), rate, missing: Missing::Restart };
+        let mut feature = Periodogram::new();
+        let layout = feature.prepare(&WindowSpec { signal: signal.clone(), hop: Span::millis(50) }).unwrap();
+        assert_eq!((layout.rows.len(), layout.columns.len()), (2, bins));
+        let mut chunk = Chunk::new(0, 3);
+        chunk.extend(&values.iter().map(|value| *value as f32).collect::<Vec<_>>());
+        let input = window(chunk, &signal);
+        let mut out = Features::blank(input.info.clone(), &layout);
+        feature.process(&input, &mut out).unwrap();
+        assert_eq!(out.values, [&plain[..bins], &plain[2 * bins..]].concat(), "{samples} samples");
+    }
+    println!("periodogram: worst error {:.1e} of the largest value, {:.1e} of any", worst.0, worst.1);
 }
 
 #[test]

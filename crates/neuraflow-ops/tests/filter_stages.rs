@@ -7,6 +7,7 @@ use neuraflow_core::checkpoint::{RestoreError, SnapshotReader, SnapshotWriter};
 use neuraflow_core::model::{Channel, Chunk, Recovery, SamplingRate, Span};
 use neuraflow_core::operator::{Missing, Operator, OperatorError, SignalSpec};
 use neuraflow_ops::filter::{Butterworth, Notch};
+use neuraflow_ops::kernel::Precision;
 
 fn spec(hz: u64, labels: &[&str]) -> SignalSpec {
     SignalSpec {
@@ -200,4 +201,21 @@ fn a_filter_that_was_not_prepared_says_so() {
     let mut filter = Butterworth::lowpass(2, 10.0);
     let error = filter.process(&Chunk::new(0, 1), &mut Chunk::new(0, 1)).unwrap_err();
     assert!(error.to_string().contains("prepared"), "{error}");
+}
+
+/// How far single precision is from double on 1–40 Hz, with an offset of 30 µV in the input.
+#[test]
+fn single_precision_is_close_where_it_is_stable_and_refused_where_it_is_not() {
+    let values = values(8 * 1000);
+    let band = || Butterworth::bandpass(4, 1.0..40.0);
+    let labels = ["Fz", "Cz", "Pz", "Oz", "C3", "C4", "O1", "O2"];
+    let double = run(&mut prepared(band(), 250, &labels), 8, &values);
+    let single = run(&mut prepared(band().precision(Precision::Single), 250, &labels), 8, &values);
+    let worst = double.iter().zip(&single).map(|(d, s)| (d - s).abs()).fold(0.0, f32::max);
+    assert!(worst > 0.0 && worst < 0.01, "{worst} µV");
+
+    let error = Butterworth::highpass(4, 0.5).precision(Precision::Single).prepare(&spec(30_000, &["Cz"]));
+    let error = error.unwrap_err();
+    assert!(matches!(error, OperatorError::Spec { what: "precision of the filter", .. }), "{error}");
+    assert!(error.to_string().contains("Precision::Double"), "{error}");
 }

@@ -2,8 +2,8 @@
 #![allow(clippy::unwrap_used, reason = "a test's helpers fail by panicking")]
 
 use neuraflow_ops::kernel::{
-    Complex64, Detrend, Missing, Psd, RealDft, Response, Sos, SosFilter, Value, Window, butterworth, notch,
-    stats,
+    Complex64, Detrend, Missing, Precision, Psd, RealDft, Response, Sos, SosFilter, Value, Window,
+    butterworth, notch, stats,
 };
 use proptest::prelude::*;
 use rustfft::FftPlanner;
@@ -32,6 +32,34 @@ fn naive(sos: &Sos, x: &[f64], missing: Missing) -> Vec<f64> {
     x.iter().map(|x| step(*x)).collect()
 }
 
+/// The same in `f32`: coefficients and state rounded, the steady state that of the rounded coefficients.
+fn naive_single(sos: &Sos, x: &[f32], missing: Missing) -> Vec<f32> {
+    let rounded = sos.sections().iter().map(|row| row.map(|c| f64::from(c as f32))).collect();
+    let rounded = Sos::from_sections(rounded).unwrap();
+    let mut state: Option<Vec<[f32; 2]>> = None;
+    let mut step = |x: f32| {
+        if !x.is_finite() {
+            if missing == Missing::Restart {
+                state = None;
+            }
+            return f32::NAN;
+        }
+        let first = f64::from(x);
+        let fresh = || rounded.steady_state().iter().map(|z| z.map(|z| (z * first) as f32)).collect();
+        let state = state.get_or_insert_with(fresh);
+        let mut value = x;
+        for (row, [z0, z1]) in rounded.sections().iter().zip(state) {
+            let [b0, b1, b2, _, a1, a2] = row.map(|c| c as f32);
+            let y = b0 * value + *z0;
+            *z0 = b1 * value - a1 * y + *z1;
+            *z1 = b2 * value - a2 * y;
+            value = y;
+        }
+        value
+    };
+    x.iter().map(|x| step(*x)).collect()
+}
+
 fn bits<T: Value>(values: &[T]) -> Vec<u64> {
     // NaNs are one value: their payload is nobody's promise.
     values.iter().map(|v| v.to_f64()).map(|v| if v.is_nan() { u64::MAX } else { v.to_bits() }).collect()
@@ -39,7 +67,11 @@ fn bits<T: Value>(values: &[T]) -> Vec<u64> {
 
 /// Filters in chunks of the given numbers of samples, again and again.
 fn chunked<T: Value>(sos: &Sos, channels: usize, missing: Missing, x: &[T], chunks: &[usize]) -> Vec<T> {
-    let mut filter = SosFilter::new(sos, channels, missing).unwrap();
+    run_chunked(SosFilter::new(sos, channels, missing).unwrap(), x, chunks)
+}
+
+fn run_chunked<T: Value>(mut filter: SosFilter, x: &[T], chunks: &[usize]) -> Vec<T> {
+    let channels = filter.channels();
     let mut y = vec![T::from_f64(0.0); x.len()];
     let (mut at, mut turn) = (0, 0);
     while at < x.len() {
@@ -97,6 +129,22 @@ proptest! {
         for channel in 0..channels {
             let own = |data: &[f64]| data.iter().skip(channel).step_by(channels).copied().collect::<Vec<_>>();
             prop_assert_eq!(bits(&own(&y)), bits(&naive(&sos, &own(&x), missing)));
+        }
+    }
+
+    #[test]
+    fn a_cascade_in_single_precision_equals_the_naive_one_to_the_bit(
+        (sos, missing, channels, x) in cases(),
+        chunks in prop::collection::vec(0_usize..50, 0..3),
+    ) {
+        prop_assume!(sos.is_stable_in_f32());
+        let chunks: Vec<usize> = chunks.into_iter().chain([3]).collect();
+        let x: Vec<f32> = x.iter().map(|value| *value as f32).collect();
+        let filter = SosFilter::with_precision(&sos, channels, missing, Precision::Single).unwrap();
+        let y = run_chunked(filter, &x, &chunks);
+        for channel in 0..channels {
+            let own = |data: &[f32]| data.iter().skip(channel).step_by(channels).copied().collect::<Vec<_>>();
+            prop_assert_eq!(bits(&own(&y)), bits(&naive_single(&sos, &own(&x), missing)));
         }
     }
 

@@ -9,8 +9,8 @@ use neuraflow_core::operator::{Latency, Operator, OperatorError, SignalSpec};
 
 use super::latency::Bands;
 use super::refusal::{Names, refusal};
-use super::stage::{SosStage, filter_array};
-use crate::kernel::{DesignError, Response, Sos, Value, butterworth};
+use super::stage::SosStage;
+use crate::kernel::{DesignError, Precision, Response, Sos, Value, butterworth};
 
 /// A Butterworth filter of any band; edges in Hz, where the gain is −3 dB.
 ///
@@ -75,6 +75,25 @@ impl Butterworth {
         Self { order, response, stage: SosStage::default() }
     }
 
+    /// Computes in this precision; [`Precision::Double`] without it. Where the design is not stable in single
+    /// precision, `prepare` and [`filter`](Self::filter) refuse it with [`OperatorError::Spec`].
+    ///
+    /// ```
+    /// use ndarray::Array2;
+    /// use neuraflow_ops::filter::Butterworth;
+    /// use neuraflow_ops::kernel::Precision;
+    /// let constant = Array2::from_elem((100, 2), 10.0_f32); // µV
+    /// let single = Butterworth::highpass(2, 1.0).precision(Precision::Single);
+    /// assert!(single.filter(&constant, 250.0)?.iter().all(|value| value.abs() < 1e-3));
+    /// assert!(single.filter(&constant, 30_000.0).is_err());
+    /// # Ok::<(), neuraflow_core::operator::OperatorError>(())
+    /// ```
+    #[must_use]
+    pub fn precision(mut self, precision: Precision) -> Self {
+        self.stage.precision = precision;
+        self
+    }
+
     /// The cascade for a sampling rate in Hz, to look at or to run on slices with
     /// [`SosFilter`](crate::kernel::SosFilter).
     ///
@@ -100,7 +119,7 @@ impl Butterworth {
     /// sosfilt_zi(sos) · x[0]`, and a fresh start after missing values.
     ///
     /// # Errors
-    /// [`OperatorError::Spec`] for what [`design`](Self::design) refuses.
+    /// [`OperatorError::Spec`] for what [`design`](Self::design) refuses, or the [`precision`](Self::precision).
     ///
     /// ```
     /// use ndarray::Array2;
@@ -118,7 +137,7 @@ impl Butterworth {
         signal: &ArrayRef2<T>,
         sampling_rate: f64,
     ) -> Result<Array2<T>, OperatorError> {
-        filter_array(&self.checked_design(sampling_rate)?, signal)
+        self.stage.filter_array(&self.checked_design(sampling_rate)?, signal)
     }
 
     fn checked_design(&self, sampling_rate: f64) -> Result<Sos, OperatorError> {
@@ -152,7 +171,7 @@ impl Operator for Butterworth {
 
     /// # Errors
     /// [`OperatorError::Spec`] where the filter cannot be designed for this rate: an edge at or beyond
-    /// Nyquist, a band of no width, an order out of range, a filter that rounding makes unstable.
+    /// Nyquist, a band of no width, an order out of range, a filter that rounding makes unstable, in the precision chosen.
     ///
     /// ```
     /// # use neuraflow_core::model::{Channel, SamplingRate};

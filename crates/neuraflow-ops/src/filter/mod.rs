@@ -3,7 +3,7 @@
 //! A filter here is a setting (`Butterworth::bandpass(4, 1.0..40.0)`). It becomes numbers once the sampling
 //! rate is known: in a pipeline when it is prepared, without one through `design` or `filter`. Both run the
 //! same cascade of second-order sections, [`SosFilter`](crate::kernel::SosFilter), with coefficients and
-//! state in `f64`.
+//! state in `f64`, or in `f32` where [`Precision::Single`](crate::kernel::Precision) is chosen.
 //!
 //! As stages all of them
 //! - take chunks of any channels and give chunks of the same; channels of [`ChannelKind::Trigger`] pass

@@ -9,8 +9,8 @@ use neuraflow_core::operator::{Latency, Operator, OperatorError, SignalSpec};
 
 use super::latency::Bands;
 use super::refusal::{Names, refusal};
-use super::stage::{SosStage, filter_array};
-use crate::kernel::{DesignError, Sos, Value, notch};
+use super::stage::SosStage;
+use crate::kernel::{DesignError, Precision, Sos, Value, notch};
 
 /// Takes out one frequency, such as the mains; everything outside `hz ± hz / (2 · quality)` loses less than 3
 /// dB.
@@ -52,6 +52,24 @@ impl Notch {
         Self { hz, quality, stage: SosStage::default() }
     }
 
+    /// Computes in this precision; [`Precision::Double`] without it. Where the design is not stable in single
+    /// precision, `prepare` and [`filter`](Self::filter) refuse it with [`OperatorError::Spec`].
+    ///
+    /// ```
+    /// use ndarray::Array2;
+    /// use neuraflow_ops::filter::Notch;
+    /// use neuraflow_ops::kernel::Precision;
+    /// let constant = Array2::from_elem((100, 2), 10.0_f32); // µV
+    /// let single = Notch::new(50.0, 30.0).precision(Precision::Single);
+    /// assert!(single.filter(&constant, 250.0)?.iter().all(|value| value.abs() - 10.0 < 1e-3));
+    /// # Ok::<(), neuraflow_core::operator::OperatorError>(())
+    /// ```
+    #[must_use]
+    pub fn precision(mut self, precision: Precision) -> Self {
+        self.stage.precision = precision;
+        self
+    }
+
     /// The cascade for a sampling rate in Hz, to look at or to run on slices with
     /// [`SosFilter`](crate::kernel::SosFilter).
     ///
@@ -73,7 +91,7 @@ impl Notch {
     /// values.
     ///
     /// # Errors
-    /// [`OperatorError::Spec`] for what [`design`](Self::design) refuses.
+    /// [`OperatorError::Spec`] for what [`design`](Self::design) refuses, or the [`precision`](Self::precision).
     ///
     /// ```
     /// use ndarray::Array2;
@@ -88,7 +106,7 @@ impl Notch {
         signal: &ArrayRef2<T>,
         sampling_rate: f64,
     ) -> Result<Array2<T>, OperatorError> {
-        filter_array(&self.checked_design(sampling_rate)?, signal)
+        self.stage.filter_array(&self.checked_design(sampling_rate)?, signal)
     }
 
     fn checked_design(&self, sampling_rate: f64) -> Result<Sos, OperatorError> {
@@ -115,7 +133,7 @@ impl Operator for Notch {
     /// # Errors
     /// [`OperatorError::Spec`] where the filter cannot be designed for this rate: a frequency at or beyond
     /// Nyquist, a quality so low that the notch is wider than the spectrum, or so high that rounding makes it
-    /// unstable.
+    /// unstable in the precision chosen.
     fn prepare(&mut self, spec: &SignalSpec) -> Result<SignalSpec, OperatorError> {
         let rate = spec.rate.as_hz();
         self.stage.prepare(&self.checked_design(rate)?, &self.bands(rate / 2.0), spec)?;

@@ -6,11 +6,12 @@ use neuraflow_core::model::{ChannelKind, Chunk};
 use neuraflow_core::operator::{self, Latency, OperatorError, SignalSpec};
 
 use super::latency::{Bands, latency};
-use crate::kernel::{KernelError, Missing, Sos, SosFilter, SosState, Value};
+use crate::kernel::{KernelError, Missing, Precision, Sos, SosFilter, SosState, Value};
 
 /// A cascade with the state of one stream, once it is prepared.
 #[derive(Debug, Clone, Default)]
 pub(super) struct SosStage {
+    pub(super) precision: Precision,
     running: Option<Running>,
 }
 
@@ -30,7 +31,9 @@ impl SosStage {
         bands: &Bands,
         spec: &SignalSpec,
     ) -> Result<(), OperatorError> {
-        let filter = SosFilter::new(sos, spec.channels.len(), spec.missing.into()).map_err(input_error)?;
+        let (channels, missing) = (spec.channels.len(), spec.missing.into());
+        let filter =
+            SosFilter::with_precision(sos, channels, missing, self.precision).map_err(|e| refused(&e))?;
         let is_trigger = |index: &usize| spec.channels[*index].kind() == ChannelKind::Trigger;
         let unfiltered = (0..spec.channels.len()).filter(is_trigger).collect();
         self.running = Some(Running { filter, unfiltered, latency: latency(sos, bands, spec.rate)? });
@@ -54,7 +57,7 @@ impl SosStage {
             });
         }
         let filtered = out.extend_missing(input.len());
-        filter.process(input.values(), filtered).map_err(input_error)?;
+        filter.process(input.values(), filtered).map_err(|e| refused(&e))?;
         if !unfiltered.is_empty() {
             for (y, x) in filtered.chunks_exact_mut(channels).zip(input.samples()) {
                 for channel in &*unfiltered {
@@ -90,17 +93,22 @@ impl SosStage {
             other => RestoreError::Encoding { reason: other.to_string() },
         })
     }
-}
 
-/// Filters `[sample][channel]` from its first sample on.
-pub(super) fn filter_array<T: Value>(sos: &Sos, signal: &ArrayRef2<T>) -> Result<Array2<T>, OperatorError> {
-    let mut filter = SosFilter::new(sos, signal.ncols(), Missing::Restart).map_err(input_error)?;
-    let signal = signal.as_standard_layout();
-    let mut filtered = signal.to_owned();
-    if let (Some(x), Some(y)) = (signal.as_slice(), filtered.as_slice_mut()) {
-        filter.process(x, y).map_err(input_error)?;
+    /// Filters `[sample][channel]` from its first sample on, with a state of its own.
+    pub(super) fn filter_array<T: Value>(
+        &self,
+        sos: &Sos,
+        signal: &ArrayRef2<T>,
+    ) -> Result<Array2<T>, OperatorError> {
+        let mut filter = SosFilter::with_precision(sos, signal.ncols(), Missing::Restart, self.precision)
+            .map_err(|e| refused(&e))?;
+        let signal = signal.as_standard_layout();
+        let mut filtered = signal.to_owned();
+        if let (Some(x), Some(y)) = (signal.as_slice(), filtered.as_slice_mut()) {
+            filter.process(x, y).map_err(|e| refused(&e))?;
+        }
+        Ok(filtered)
     }
-    Ok(filtered)
 }
 
 impl From<operator::Missing> for Missing {
@@ -112,12 +120,20 @@ impl From<operator::Missing> for Missing {
     }
 }
 
-fn input_error(error: KernelError) -> OperatorError {
+fn refused(error: &KernelError) -> OperatorError {
     match error {
         KernelError::NoChannels => OperatorError::Spec {
             what: "channels",
             expected: "at least one".to_owned(),
             found: "none".to_owned(),
+        },
+        KernelError::UnstableInSingle { found, .. } => OperatorError::Spec {
+            what: "precision of the filter",
+            expected:
+                "a filter that is stable in f32; use Precision::Double, move the edges away from 0 Hz, or \
+                       lower the sampling rate first"
+                    .to_owned(),
+            found: format!("Precision::Single with a section {found:?}"),
         },
         other => OperatorError::Input {
             what: "values",

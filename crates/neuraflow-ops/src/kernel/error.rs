@@ -152,6 +152,28 @@ pub enum KernelError {
         /// Upper edge given, in Hz.
         high: f64,
     },
+    /// A cascade that cannot be run with coefficients and state in `f32`.
+    #[error(
+        "expected a filter that is stable in f32, found section {section} {found:?} too close to the edge of \
+         stability; use double precision, move the edge away from 0 Hz, or lower the sampling rate first"
+    )]
+    UnstableInSingle {
+        /// Index of the section in the cascade.
+        section: usize,
+        /// The section's `[b0, b1, b2, a0, a1, a2]`.
+        found: [f64; 6],
+    },
+    /// A state of double precision for a filter of single precision.
+    #[error(
+        "expected a state in f32, found {found} in channel {channel}, which f32 does not hold; restore it into a \
+         filter of double precision"
+    )]
+    StatePrecision {
+        /// Whose state.
+        channel: usize,
+        /// The value in it.
+        found: f64,
+    },
     /// The state of another filter.
     #[error(
         "expected the state of a filter of {expected} {what}, found {found}; restore it where it was taken"

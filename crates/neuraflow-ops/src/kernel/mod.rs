@@ -1,7 +1,7 @@
 //! Kernels: slices in, slices out. They know nothing of streams, windows or pipelines.
 //!
-//! A kernel is designed once, where it may refuse and allocate; processing allocates nothing. All computing is in
-//! `f64`, in a fixed order, without fused multiply-add and without std's transcendental functions, so that one
+//! A kernel is designed once, where it may refuse and allocate; processing allocates nothing. Computing is in `f64`
+//! unless [`Precision::Single`] is asked for, in a fixed order, without fused multiply-add and without std's transcendental functions, so that one
 //! input gives the same bits on every processor. The reference is SciPy 1.17, to 1e-12 of the greatest output.
 
 pub mod stats;
@@ -10,10 +10,12 @@ mod band;
 mod complex;
 mod design;
 mod dft;
+mod dft_power;
 mod error;
 mod fft;
 mod pairing;
 mod sections;
+mod simd;
 mod sos;
 mod spectrum;
 mod value;
@@ -22,10 +24,11 @@ mod window;
 pub use band::Band;
 pub use design::{MAX_ORDER, Response, butterworth, notch};
 pub use dft::RealDft;
+pub use dft_power::DftPower;
 pub use error::{DesignError, KernelError};
 pub use num_complex::Complex64;
 pub use sections::Sos;
-pub use sos::{Missing, SosFilter, SosState};
+pub use sos::{Missing, Precision, SosFilter, SosState};
 pub use spectrum::{Detrend, Psd};
 pub use value::{Value, gather_channel};
 pub use window::Window;

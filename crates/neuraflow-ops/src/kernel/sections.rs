@@ -207,7 +207,17 @@ impl Sos {
     /// # Ok::<(), neuraflow_ops::kernel::DesignError>(())
     /// ```
     pub fn is_stable_in_f32(&self) -> bool {
-        self.sections.iter().flat_map(margins).all(|margin| margin >= F32_MARGIN)
+        self.first_unstable_in_f32().is_none()
+    }
+
+    /// The first section that `f32` cannot hold.
+    pub(super) fn first_unstable_in_f32(&self) -> Option<usize> {
+        self.sections.iter().position(|row| margins(row).iter().any(|margin| *margin < F32_MARGIN))
+    }
+
+    /// The same cascade with every coefficient rounded to `f32`.
+    pub(super) fn rounded_to_f32(&self) -> Sos {
+        Sos { sections: self.sections.iter().map(|row| row.map(|c| f64::from(c as f32))).collect() }
     }
 }
 

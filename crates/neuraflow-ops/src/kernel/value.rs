@@ -2,21 +2,52 @@
 
 use super::KernelError;
 
-mod sealed {
-    pub trait Sealed {}
-    impl Sealed for f32 {}
-    impl Sealed for f64 {}
+/// What kernels need of a number; in a private module, so that no other type is a [`Value`].
+pub(super) mod sealed {
+    use core::ops::{Add, Mul, Sub};
+
+    pub trait Real:
+        Copy + Default + PartialOrd + Add<Output = Self> + Sub<Output = Self> + Mul<Output = Self>
+    {
+        /// The greatest finite number.
+        const GREATEST: f64;
+        /// State in this type takes no value of a greater magnitude, which counts as missing: it could overflow
+        /// the state, and no signal reaches it.
+        const LARGEST: f64;
+
+        fn magnitude(self) -> Self;
+    }
+
+    impl Real for f32 {
+        const GREATEST: f64 = f32::MAX as f64;
+        const LARGEST: f64 = 1e20;
+
+        #[inline(always)]
+        fn magnitude(self) -> Self {
+            self.abs()
+        }
+    }
+
+    impl Real for f64 {
+        const GREATEST: f64 = f64::MAX;
+        const LARGEST: f64 = 1e100;
+
+        #[inline(always)]
+        fn magnitude(self) -> Self {
+            self.abs()
+        }
+    }
 }
 
 /// A number that samples travel in: `f32` (the data path) or `f64` (calibration and tests).
 ///
-/// Kernels compute in `f64` whatever the samples travel in. Sealed: no other type implements it.
+/// Kernels compute in `f64` whatever the samples travel in, unless they say otherwise. Sealed: no other type implements it.
 ///
 /// ```
 /// use neuraflow_ops::kernel::Value;
 /// assert_eq!(f32::from_f64(0.5).to_f64(), 0.5);
 /// ```
-pub trait Value: Copy + sealed::Sealed {
+pub trait Value: sealed::Real {
     /// Widens to `f64`, exactly.
     fn to_f64(self) -> f64;
     /// Rounds an `f64` to this type, to nearest, ties to even.
@@ -24,22 +55,22 @@ pub trait Value: Copy + sealed::Sealed {
 }
 
 impl Value for f32 {
-    #[inline]
+    #[inline(always)]
     fn to_f64(self) -> f64 {
         f64::from(self)
     }
-    #[inline]
+    #[inline(always)]
     fn from_f64(value: f64) -> Self {
         value as f32
     }
 }
 
 impl Value for f64 {
-    #[inline]
+    #[inline(always)]
     fn to_f64(self) -> f64 {
         self
     }
-    #[inline]
+    #[inline(always)]
     fn from_f64(value: f64) -> Self {
         value
     }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::super::KernelError;
-use super::{LANES, SosFilter};
+use super::{Cascade, SosFilter, with_bank};
 
 /// What a [`SosFilter`] remembers of its input, whatever number of channels it computes side by side.
 ///
@@ -32,24 +32,25 @@ pub struct SosState {
 impl SosFilter {
     /// A copy of the state: what the output depends on besides the design and the input to come.
     pub fn state(&self) -> SosState {
-        let depth = self.sections.len();
-        let mut values = Vec::with_capacity(self.channels * depth * 2);
-        for (channel, started) in self.started.iter().enumerate() {
-            let (block, lane) = (channel / LANES, channel % LANES);
-            for [z0, z1] in &self.state[block * depth..][..depth] {
-                values.extend(if *started { [z0[lane], z1[lane]] } else { [0.0; 2] });
+        with_bank!(&self.cascade, bank => {
+            let mut started = Vec::with_capacity(self.channels);
+            let mut values = Vec::with_capacity(self.channels * bank.depth() * 2);
+            for channel in 0..self.channels {
+                let (has_started, states) = bank.channel(channel);
+                started.push(has_started);
+                values.extend(states.flat_map(|z| if has_started { z } else { [0.0; 2] }));
             }
-        }
-        SosState { started: self.started.clone(), values }
+            SosState { started, values }
+        })
     }
 
     /// Goes on from a state that a filter of the same design gave.
     ///
     /// # Errors
-    /// A state of another number of channels or sections, or one with NaN or infinite numbers. The filter's own
-    /// state is then untouched.
+    /// A state of another number of channels or sections, one with NaN or infinite numbers, or one of double
+    /// precision for a filter of single precision. The filter's own state is then untouched.
     pub fn set_state(&mut self, state: &SosState) -> Result<(), KernelError> {
-        let depth = self.sections.len();
+        let depth = with_bank!(&self.cascade, bank => bank.depth());
         let shape = |what, expected, found| Err(KernelError::State { what, expected, found });
         if state.started.len() != self.channels {
             return shape("channels", self.channels, state.started.len());
@@ -61,14 +62,16 @@ impl SosFilter {
         if let Some(at) = state.values.iter().position(|value| !value.is_finite()) {
             return Err(KernelError::StateNotFinite { channel: at / per_channel, found: state.values[at] });
         }
-        for (channel, values) in state.values.chunks_exact(per_channel).enumerate() {
-            let (block, lane) = (channel / LANES, channel % LANES);
-            for (own, [z0, z1]) in self.state[block * depth..][..depth].iter_mut().zip(values.as_chunks().0) {
-                (own[0][lane], own[1][lane]) = (*z0, *z1);
-            }
+        let is_single = matches!(self.cascade, Cascade::Single(_));
+        let in_f32 = |value: &f64| f64::from(*value as f32) == *value;
+        if let Some(at) = state.values.iter().position(|value| is_single && !in_f32(value)) {
+            return Err(KernelError::StatePrecision { channel: at / per_channel, found: state.values[at] });
         }
-        self.started.copy_from_slice(&state.started);
-        self.waiting = state.started.iter().filter(|started| !**started).count();
+        let channels = state.started.iter().zip(state.values.chunks_exact(per_channel)).enumerate();
+        for (channel, (started, values)) in channels {
+            let values = values.as_chunks().0;
+            with_bank!(&mut self.cascade, bank => bank.set_channel(channel, *started, values));
+        }
         Ok(())
     }
 }
@@ -76,7 +79,7 @@ impl SosFilter {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernel::{Missing, Response, butterworth};
+    use crate::kernel::{Missing, Precision, Response, butterworth};
 
     fn filter(order: usize, channels: usize) -> SosFilter {
         let sos = butterworth(order, Response::Bandpass(1.0, 40.0), 250.0).unwrap();
@@ -105,6 +108,22 @@ mod tests {
             KernelError::StateNotFinite { channel: 4, found: f64::INFINITY }
         );
         assert_eq!(running.state(), before);
+    }
+
+    #[test]
+    fn a_state_of_double_precision_is_not_for_single() {
+        let sos = butterworth(2, Response::Bandpass(1.0, 40.0), 250.0).unwrap();
+        let mut single = SosFilter::with_precision(&sos, 9, Missing::Restart, Precision::Single).unwrap();
+        let mut double = filter(2, 9);
+        for filter in [&mut single, &mut double] {
+            filter.process(&[3.0; 18], &mut [0.0; 18]).unwrap();
+        }
+        let before = single.state();
+        let error = single.set_state(&double.state()).unwrap_err();
+        assert!(matches!(error, KernelError::StatePrecision { channel: 0, .. }), "{error}");
+        assert_eq!(single.state(), before);
+        single.set_state(&before).unwrap();
+        double.set_state(&before).unwrap();
     }
 
     #[test]

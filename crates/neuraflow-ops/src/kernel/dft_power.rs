@@ -1,0 +1,249 @@
+//! Power at every frequency of a short segment, many channels at once.
+
+use std::sync::LazyLock;
+
+use num_complex::Complex64;
+
+use super::fft::root;
+use super::simd::widest;
+use super::value::gather_channel;
+use super::{Detrend, KernelError, Psd, Value, Window};
+
+/// Longest segment that is transformed by its definition: below it, a fast transform is slower.
+const LONGEST_DIRECT: usize = 64;
+
+/// Channels that are computed side by side.
+const LANES: usize = 8;
+
+/// The roots of unity of every length up to [`LONGEST_DIRECT`], one after the other: 33 KB for the whole program.
+static ROOTS: LazyLock<Vec<Complex64>> =
+    LazyLock::new(|| (1..=LONGEST_DIRECT).flat_map(|n| (0..n).map(move |k| root(k, n))).collect());
+
+/// Power at every frequency of a segment of `samples` samples, no taper, no mean taken off:
+/// `scipy.signal.periodogram(x, window='boxcar', detrend=False, scaling='spectrum')`.
+///
+/// ```text
+/// P(k) = s · |Σ x(n) e^(−2πi kn/N)|² / N², k from 0 to N/2; s is 1 for k = 0 and k = N/2, else 2
+/// ```
+///
+/// Input in µV gives µV², and the powers of a segment add up to its mean square. Segments of up to 64 samples are
+/// transformed by this definition, several channels side by side, and longer ones channel by channel with
+/// [`Psd`]; in `f64`, with the same bits on every processor.
+///
+/// ```
+/// use neuraflow_ops::kernel::DftPower;
+/// let mut dft = DftPower::new(4)?;
+/// let mut powers = [0.0; 2 * 3];
+/// // Four samples of two channels: a constant, and an alternation.
+/// dft.process(&[3.0_f32, 1.0, 3.0, -1.0, 3.0, 1.0, 3.0, -1.0], 2, &mut powers)?;
+/// assert_eq!(powers, [9.0, 0.0, 0.0, 0.0, 0.0, 1.0]);
+/// # Ok::<(), neuraflow_ops::kernel::KernelError>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct DftPower {
+    samples: usize,
+    plan: Plan,
+}
+
+#[derive(Debug, Clone)]
+enum Plan {
+    Direct(&'static [Complex64]),
+    Transform { psd: Box<Psd>, segment: Vec<f64> },
+}
+
+impl DftPower {
+    /// Plans segments of `samples` samples. Allocates for more than 64 only.
+    ///
+    /// # Errors
+    /// A segment of 0 samples.
+    pub fn new(samples: usize) -> Result<Self, KernelError> {
+        let plan = match samples {
+            0 => return Err(KernelError::EmptySegment),
+            1..=LONGEST_DIRECT => Plan::Direct(&ROOTS[samples * (samples - 1) / 2..][..samples]),
+            _ => Plan::Transform {
+                psd: Box::new(Psd::periodogram(samples, Window::Boxcar, Detrend::None, 1.0)?),
+                segment: vec![0.0; samples],
+            },
+        };
+        Ok(Self { samples, plan })
+    }
+
+    /// Samples of a segment.
+    pub fn samples(&self) -> usize {
+        self.samples
+    }
+
+    /// Bins of a channel: half the samples, rounded down, and one.
+    pub fn bins(&self) -> usize {
+        self.samples / 2 + 1
+    }
+
+    /// Writes the powers of a segment `values[sample][channel]` to `powers[channel][bin]`. A channel with a missing
+    /// value (NaN or infinite) has NaN in every bin. Allocates nothing.
+    ///
+    /// # Errors
+    /// `values` is not `samples() · channels` long, or `powers` not `channels · bins()`.
+    pub fn process<T: Value>(
+        &mut self,
+        values: &[T],
+        channels: usize,
+        powers: &mut [f64],
+    ) -> Result<(), KernelError> {
+        let bins = self.bins();
+        let lengths = [
+            ("values", self.samples.saturating_mul(channels), values.len()),
+            ("powers", bins.saturating_mul(channels), powers.len()),
+        ];
+        if let Some((what, expected, found)) = lengths.into_iter().find(|(_, e, f)| e != f) {
+            return Err(KernelError::Length { what, expected, found });
+        }
+        if channels == 0 {
+            return Ok(());
+        }
+        match &mut self.plan {
+            Plan::Direct(roots) => widest(
+                #[inline(always)]
+                || direct_blocks(roots, values, channels, powers),
+            ),
+            Plan::Transform { psd, segment } => {
+                for (channel, powers) in powers.chunks_exact_mut(bins).enumerate() {
+                    gather_channel(values, channels, channel, segment)?;
+                    psd.process(segment, powers)?;
+                    powers.iter_mut().for_each(|power| *power /= segment.len() as f64);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+#[inline(always)]
+fn direct_blocks<T: Value>(roots: &[Complex64], values: &[T], channels: usize, powers: &mut [f64]) {
+    let bins = roots.len() / 2 + 1;
+    for (block, powers) in powers.chunks_mut(LANES * bins).enumerate() {
+        let row = |n: usize| row(&values[n * channels + block * LANES..(n + 1) * channels]);
+        // Most windows are short, and room that is not used still has to be zeroed.
+        if roots.len() <= 16 { direct::<8>(roots, row, powers) } else { direct::<32>(roots, row, powers) }
+    }
+}
+
+/// The next channels of a sample; zero beyond the last.
+#[inline(always)]
+fn row<T: Value>(values: &[T]) -> [f64; LANES] {
+    let mut wide = [0.0; LANES];
+    if let Some(values) = values.first_chunk::<LANES>() {
+        for lane in 0..LANES {
+            wide[lane] = values[lane].to_f64();
+        }
+    } else {
+        for (wide, value) in wide.iter_mut().zip(values) {
+            *wide = value.to_f64();
+        }
+    }
+    wide
+}
+
+/// Transforms one block of channels. Samples n and N − n meet the same cosine, and sines that differ in sign, so
+/// they are added and subtracted first; `HALF` has room for N/2 pairs.
+#[inline(always)]
+fn direct<const HALF: usize>(roots: &[Complex64], row: impl Fn(usize) -> [f64; LANES], powers: &mut [f64]) {
+    let samples = roots.len();
+    let bins = samples / 2 + 1;
+    let first = row(0);
+    let mut even = [[0.0; LANES]; HALF];
+    let mut odd = [[0.0; LANES]; HALF];
+    let pairs = samples / 2;
+    for (pair, (even, odd)) in even.iter_mut().zip(&mut odd).take(pairs).enumerate() {
+        let (n, mirrored) = (pair + 1, samples - pair - 1);
+        let a = row(n);
+        if n == mirrored {
+            *even = a;
+        } else {
+            let b = row(mirrored);
+            for lane in 0..LANES {
+                even[lane] = a[lane] + b[lane];
+                odd[lane] = a[lane] - b[lane];
+            }
+        }
+    }
+    let mut missing = [false; LANES];
+    for bin in 0..bins {
+        let (mut re, mut im) = (first, [0.0; LANES]);
+        let mut turn = 0;
+        for (even, odd) in even.iter().zip(&odd).take(pairs) {
+            turn += bin;
+            if turn >= samples {
+                turn -= samples;
+            }
+            let root = roots[turn];
+            for lane in 0..LANES {
+                re[lane] += even[lane] * root.re;
+                im[lane] += odd[lane] * root.im;
+            }
+        }
+        if bin == 0 {
+            // The sum of all values: finite if, and only if, all of them are, or they are no signal.
+            missing = re.map(|sum| !sum.is_finite());
+        }
+        let sides = if bin == 0 || 2 * bin == samples { 1.0 } else { 2.0 };
+        let scale = sides / (samples * samples) as f64;
+        for (lane, powers) in powers.chunks_exact_mut(bins).enumerate() {
+            let power = (re[lane] * re[lane] + im[lane] * im[lane]) * scale;
+            powers[bin] = if missing[lane] { f64::NAN } else { power };
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refuses_what_does_not_fit() {
+        assert!(matches!(DftPower::new(0), Err(KernelError::EmptySegment)));
+        let mut dft = DftPower::new(13).unwrap();
+        let error = dft.process(&[0.0; 12], 1, &mut [0.0; 7]).unwrap_err();
+        assert_eq!(error, KernelError::Length { what: "values", expected: 13, found: 12 });
+        let error = dft.process(&[0.0; 13], 1, &mut [0.0; 6]).unwrap_err();
+        assert_eq!(error, KernelError::Length { what: "powers", expected: 7, found: 6 });
+        dft.process::<f64>(&[], 0, &mut []).unwrap();
+    }
+
+    #[test]
+    fn a_missing_value_blanks_its_channel_alone() {
+        for samples in [5, 13, 40, 70] {
+            let mut dft = DftPower::new(samples).unwrap();
+            for bad in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+                let mut values = vec![1.0; samples * 10];
+                values[(samples / 2) * 10 + 9] = bad;
+                let mut powers = vec![0.0; dft.bins() * 10];
+                dft.process(&values, 10, &mut powers).unwrap();
+                for (channel, powers) in powers.chunks_exact(dft.bins()).enumerate() {
+                    assert!(powers.iter().all(|power| power.is_nan() == (channel == 9)), "{samples} {bad}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn neither_the_other_channels_nor_the_instruction_set_show() {
+        for samples in 1..=LONGEST_DIRECT {
+            let value = |n: usize| (n * 7919 % 2003) as f32 / 10.0 - 40.0;
+            let values: Vec<f32> = (0..samples * 19).map(value).collect();
+            let mut dft = DftPower::new(samples).unwrap();
+            let bins = dft.bins();
+            let mut powers = vec![0.0; bins * 19];
+            dft.process(&values, 19, &mut powers).unwrap();
+            let mut baseline = vec![0.0; bins * 19];
+            let Plan::Direct(roots) = dft.plan else { panic!("{samples}") };
+            direct_blocks(roots, &values, 19, &mut baseline);
+            assert_eq!(powers, baseline, "{samples}");
+            for channel in 0..19 {
+                let own: Vec<f32> = values.iter().skip(channel).step_by(19).copied().collect();
+                let mut alone = vec![0.0; bins];
+                dft.process(&own, 1, &mut alone).unwrap();
+                assert_eq!(alone, powers[channel * bins..][..bins], "{samples} {channel}");
+            }
+        }
+    }
+}
