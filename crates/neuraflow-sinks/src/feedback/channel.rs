@@ -179,6 +179,14 @@ impl Channel {
         reader.poll(&self.lock().ring, now)
     }
 
+    /// What waits for its turn, although that has not come.
+    pub(super) fn rest(&self, reader: &mut Reader) -> Option<Received> {
+        match reader.poll(&self.lock().ring, u64::MAX) {
+            Next::Message(message) => Some(message),
+            Next::Wait(_) => None,
+        }
+    }
+
     pub(super) fn state(&self) -> State {
         self.lock().life.state()
     }

@@ -166,6 +166,23 @@ fn a_session_that_is_not_there_and_a_question_that_makes_no_sense_are_told_so() 
 }
 
 #[test]
+fn a_server_that_stops_first_says_how_the_session_ended() {
+    for query in ["", "?rate=0.001", "?kinds=status&rate=0.001"] {
+        let site = Site::new(FeedbackConfig::default());
+        site.settle();
+        let mut clients = [(); 8].map(|()| site.connect(query));
+        clients.iter_mut().for_each(|client| drop(client.next()));
+        site.features(1..3);
+        site.session.ended();
+        site.server.stop();
+        for client in &mut clients {
+            client.until(|m| m["kind"] == "status" && m["state"] == "ended");
+            assert_eq!(client.closed(), (1001, "the server stops".into()), "{query}");
+        }
+    }
+}
+
+#[test]
 fn limits_may_be_as_large_as_they_can_be() {
     let config = FeedbackConfig {
         stale_after: Duration::MAX,
