@@ -233,3 +233,17 @@ fn a_report_holds_the_numbers_and_how_to_repeat_them() {
     let stderr = String::from_utf8_lossy(&refused.stderr);
     assert!(stderr.contains("/no/such/folder"), "{stderr}");
 }
+
+#[test]
+fn the_address_that_is_told_is_one_that_a_browser_can_ask_for() {
+    let output = run(&["--seconds", "1", "--listen", "0.0.0.0:0", "--json"]);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{stderr}");
+    assert!(
+        stderr.contains("the live page is at http://127.0.0.1:") && !stderr.contains("0.0.0.0"),
+        "{stderr}"
+    );
+    let refused = run(&["--seconds", "1", "--listen", "localhost:8787"]);
+    let stderr = String::from_utf8_lossy(&refused.stderr);
+    assert!(stderr.contains("expected an IP address and a port, such as 127.0.0.1:8787"), "{stderr}");
+}

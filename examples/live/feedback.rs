@@ -1,7 +1,7 @@
 //! The live page of `live`: a session that the graph feeds, and the server that shows it.
 
 use std::error::Error;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use neuraflow::dataflow::Running;
 use neuraflow::operator::Latency;
@@ -27,11 +27,14 @@ pub fn session(options: &Options) -> Result<Option<(Feedback, Session)>, Box<dyn
 
 /// Serves the page. Where the default address is taken by another run, this one goes on without a page.
 pub fn serve(feedback: &Feedback, options: &Options) -> Result<Option<Server>, Box<dyn Error>> {
-    let expected = || format!("--listen: expected ADDRESS:PORT or off, found {}", options.listen);
+    let expected = || {
+        let found = &options.listen;
+        format!("--listen: expected an IP address and a port, such as {DEFAULT}, or off, found {found}")
+    };
     let address: SocketAddr = options.listen.parse().map_err(|_| expected())?;
     match feedback.serve(address) {
         Ok(server) => {
-            complain(&format!("the live page is at http://{}/", server.local_addr()));
+            complain(&format!("the live page is at {}", place(server.local_addr())));
             Ok(Some(server))
         }
         Err(error) if options.listen == DEFAULT => {
@@ -40,6 +43,15 @@ pub fn serve(feedback: &Feedback, options: &Options) -> Result<Option<Server>, B
         }
         Err(error) => Err(error.into()),
     }
+}
+
+/// Where a browser finds it: "every address of this machine" is none that can be asked for.
+fn place(mut address: SocketAddr) -> String {
+    if !address.ip().is_unspecified() {
+        return format!("http://{address}/");
+    }
+    address.set_ip(if address.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() });
+    format!("http://{address}/, for other machines at any address of this one, port {}", address.port())
 }
 
 /// Tells the session how the pipeline stands.

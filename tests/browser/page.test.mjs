@@ -1,7 +1,7 @@
 // The live page in a real browser, against the real `live` and inside the real `dashboard`.
 
 import assert from "node:assert/strict";
-import { mkdirSync, readdirSync, readFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, unlinkSync, writeFileSync } from "node:fs";
 import { gzipSync } from "node:zlib";
 import { canvas, dashboard, freePort, live, open, openBrowser, sleep, stopAll, until } from "./harness.mjs";
 
@@ -144,6 +144,38 @@ test("what is chosen is in the address, by hand and by key", async () => {
   quiet(tab);
   await tab.close();
   await server.stop();
+});
+
+/** An EDF recording of zeros, a minute long, whose channels have these labels. */
+function recording(labels) {
+  const cells = (width, of) => labels.map((label) => String(of(label)).padEnd(width)).join("");
+  const head = ["0".padEnd(8), "X X X X".padEnd(80), "Startdate 01-JAN-2020 X X X".padEnd(80), "01.01.2010.00.00", String(256 * (labels.length + 1)).padEnd(8), "".padEnd(44), "60".padEnd(8), "1".padEnd(8), String(labels.length).padEnd(4)].join("");
+  const signals = cells(16, (l) => l) + cells(80, () => "") + cells(8, () => "uV") + [-1000, 1000, -32768, 32767].map((limit) => cells(8, () => limit)).join("") + cells(80, () => "") + cells(8, () => 100) + cells(32, () => "");
+  return Buffer.concat([Buffer.from(head + signals, "latin1"), Buffer.alloc(60 * 100 * 2 * labels.length)]);
+}
+
+test("hostile and odd channel names are text, also after a reconnect", async () => {
+  const file = `${shots}<img src=x>, 1.edf`, labels = Array.from({ length: 150 }, (_, i) => (i ? `c${i},x%2C` : "<img src=x>"));
+  writeFileSync(file, recording(labels));
+  const port = await freePort(), options = ["--recording", file, "--speed", "real", "--stay"];
+  const first = await live(port, ...options), tab = await open(first.origin);
+  const seen = async () => Number((await tab.data()).windows);
+  await until("windows", async () => (await seen()) > 10);
+  assert.match(await tab.text("#channels summary"), /64 of 150/);
+  await tab.page.click("#channels summary");
+  await tab.page.locator("#channel-list input").nth(2).uncheck();
+  assert.match(await tab.text("#channels summary"), /63 of 150/);
+  assert.equal(await tab.page.locator("img").count(), 0);
+  tab.expected.outage = true;
+  await first.stop();
+  await tab.state("lost");
+  const before = await seen(), second = await live(port, ...options);
+  await tab.state("live", 20);
+  await until("windows are drawn again", async () => (await seen()) > before + 10);
+  unlinkSync(file);
+  quiet(tab);
+  await tab.close();
+  await second.stop();
 });
 
 test("it works below a path of a host's own application", async () => {

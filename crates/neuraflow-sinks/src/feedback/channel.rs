@@ -65,6 +65,13 @@ impl Draft {
     }
 }
 
+/// Nanoseconds from one window to the next that holds a sample.
+pub(super) fn pace(stream: &StreamHeader, hop: Span) -> u64 {
+    // Saturates: a rate of next to nothing is infinitely slow.
+    let sample = (1e9 / stream.rate.as_hz()) as u64;
+    u64::try_from(hop.as_nanos()).unwrap_or(0).max(sample)
+}
+
 /// A session as everybody shares it.
 pub(super) struct Channel {
     pub(super) name: String,
@@ -117,7 +124,7 @@ impl Channel {
             core.meet(&stream);
             if let Some(hop) = hop {
                 core.hop = Some(hop);
-                changed |= core.life.window(stream.key, now);
+                changed |= core.life.window(stream.key, now, pace(&stream, hop));
             }
             gone.extend(core.ring.push(body));
         }
@@ -177,6 +184,14 @@ impl Channel {
     pub(super) fn poll(&self, reader: &mut Reader) -> Next {
         let now = self.clock.now();
         reader.poll(&self.lock().ring, now)
+    }
+
+    /// What waits for its turn, although that has not come.
+    pub(super) fn rest(&self, reader: &mut Reader) -> Option<Received> {
+        match reader.poll(&self.lock().ring, u64::MAX) {
+            Next::Message(message) => Some(message),
+            Next::Wait(_) => None,
+        }
     }
 
     pub(super) fn state(&self) -> State {

@@ -161,6 +161,7 @@ impl Client {
     }
 
     async fn talk(&mut self, channel: &Channel, mut reader: Reader) -> End {
+        let mut parting = None;
         loop {
             // A client that is always behind must be heard too.
             let heard = tokio::select! {
@@ -174,7 +175,9 @@ impl Client {
                     None => continue,
                 }
             }
-            if *self.site.stopping.borrow() {
+            let stopping = *self.site.stopping.borrow();
+            // What was published before the stop, such as how the session ended, is still said.
+            if stopping && Instant::now() >= *parting.get_or_insert_with(|| Instant::now() + GOODBYE) {
                 return End::Close(Close::new(1001, "the server stops"));
             }
             if let Some(end) = self.feel().await {
@@ -182,6 +185,10 @@ impl Client {
             }
             let sent = match channel.poll(&mut reader) {
                 Next::Message(message) => self.send(message).await,
+                Next::Wait(_) if stopping => match channel.rest(&mut reader) {
+                    Some(message) => self.send(message).await,
+                    None => Some(End::Close(Close::new(1001, "the server stops"))),
+                },
                 Next::Wait(until) => self.wait(channel, &mut reader, until).await,
             };
             if let Some(end) = sent {

@@ -11,7 +11,7 @@ use std::time::Duration;
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct FeedbackConfig {
-    /// A stream without a window for so long is stale. Default: 1 s.
+    /// A stream without a window for so long is stale; where windows are longer, after the time of two. Default: 1 s.
     pub stale_after: Duration,
     /// How many of a session's messages a client may be behind before the oldest make room. Default: 512.
     pub queue: usize,

@@ -103,6 +103,11 @@ impl Feedback {
         drop(sessions);
         channel.change(|core| {
             core.windows.clear();
+            if core.life.state().is_final() {
+                // What the pipeline before has counted is no sign of life of the one to come.
+                (core.watch, core.latency, core.hop) = (None, None, None);
+                core.streams.clear();
+            }
             core.life.reopen()
         });
         Session::new(channel, Arc::clone(&self.hub.bell))

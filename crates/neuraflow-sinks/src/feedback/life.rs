@@ -45,8 +45,8 @@ pub(super) struct Life {
     state: State,
     why: Option<String>,
     stale_after: u64,
-    /// When each stream's last window came.
-    seen: BTreeMap<StreamKey, u64>,
+    /// When each stream's last window came, and how long it may be silent.
+    seen: BTreeMap<StreamKey, (u64, u64)>,
 }
 
 impl Life {
@@ -62,19 +62,34 @@ impl Life {
         self.why.as_deref()
     }
 
-    /// A window of a stream came.
-    pub(super) fn window(&mut self, stream: StreamKey, now: u64) -> bool {
-        self.seen.insert(stream, now);
+    /// A window of a stream came, and its next one takes `length`. Of several lengths the shortest counts.
+    pub(super) fn window(&mut self, stream: StreamKey, now: u64, length: u64) -> bool {
+        let patience = self.patience(length);
+        let (seen, least) = self.seen.entry(stream).or_insert((now, patience));
+        (*seen, *least) = (now, patience.min(*least));
         self.state == State::Waiting && self.change(State::Live, None)
+    }
+
+    /// A window of a stream was counted elsewhere. Its length is not known: `length` is a guess until one is seen.
+    pub(super) fn counted(&mut self, stream: StreamKey, now: u64, length: u64) -> bool {
+        let patience = self.patience(length);
+        self.seen.entry(stream).or_insert((now, patience)).0 = now;
+        self.state == State::Waiting && self.change(State::Live, None)
+    }
+
+    /// Windows longer than the limit come less often than that, and are no alarm for it.
+    fn patience(&self, length: u64) -> u64 {
+        self.stale_after.max(length.saturating_mul(2))
     }
 
     /// Time went by. `name` tells what people call a stream.
     pub(super) fn tick(&mut self, now: u64, name: impl Fn(StreamKey) -> String) -> bool {
-        let oldest = self.seen.iter().min_by_key(|(_, seen)| **seen).map(|(key, seen)| (*key, *seen));
-        match (self.state, oldest) {
-            (State::Live | State::Stale, Some((key, seen))) => {
+        let due = |(seen, patience): &(u64, u64)| seen.saturating_add(*patience);
+        let first = self.seen.iter().min_by_key(|(_, stream)| due(stream));
+        match (self.state, first.map(|(key, stream)| (*key, *stream))) {
+            (State::Live | State::Stale, Some((key, (seen, patience)))) => {
                 let silent = now.saturating_sub(seen);
-                if silent < self.stale_after {
+                if silent < patience {
                     return self.change(State::Live, None);
                 }
                 let why = format!("stream {}: no window for {:.1} s", name(key), silent as f64 / 1e9);
@@ -121,22 +136,37 @@ mod tests {
     fn any_silent_stream_makes_it_stale_and_its_next_window_clears_that() {
         let (mut life, a, b) = life();
         assert!(!life.tick(10 * SECOND, |_| String::new()), "nothing came yet: it waits, however long");
-        assert!(life.window(a, 10 * SECOND) && !life.window(b, 10 * SECOND));
+        assert!(life.window(a, 10 * SECOND, 0) && !life.window(b, 10 * SECOND, 0));
         assert!(!life.tick(11 * SECOND - 1, |_| String::new()));
-        assert!(!life.window(a, 11 * SECOND - 1));
+        assert!(!life.window(a, 11 * SECOND - 1, 0));
         assert!(life.tick(11 * SECOND, |key| if key == b { "b".into() } else { "a".into() }));
         assert_eq!((life.state(), life.why()), (State::Stale, Some("stream b: no window for 1.0 s")));
-        life.window(b, 11 * SECOND + 5);
+        life.window(b, 11 * SECOND + 5, 0);
         assert!(life.tick(11 * SECOND + 5, |_| String::new()));
         assert_eq!((life.state(), life.why()), (State::Live, None));
     }
 
     #[test]
+    fn windows_longer_than_the_limit_raise_no_alarm_while_they_come() {
+        let (mut life, a, b) = life();
+        life.window(a, 0, 2 * SECOND);
+        assert!(!life.tick(4 * SECOND - 1, |_| String::new()), "the next window is due after 2 s");
+        assert!(life.tick(4 * SECOND, |_| String::new()));
+        assert_eq!(life.why(), Some("stream : no window for 4.0 s"));
+        life.window(a, 4 * SECOND, 2 * SECOND);
+        assert!(life.tick(4 * SECOND, |_| String::new()));
+        life.window(b, 4 * SECOND, SECOND / 20);
+        life.window(b, 4 * SECOND, 5 * SECOND);
+        life.counted(b, 4 * SECOND, 5 * SECOND);
+        assert!(life.tick(5 * SECOND, |_| String::new()), "of several lengths the shortest counts");
+    }
+
+    #[test]
     fn what_has_failed_stays_failed_until_it_is_opened_anew() {
         let (mut life, a, _) = life();
-        life.window(a, 0);
+        life.window(a, 0, 0);
         assert!(life.fail("the headset is gone".into()));
-        assert!(!life.end() && !life.tick(9 * SECOND, |_| String::new()) && !life.window(a, 9 * SECOND));
+        assert!(!life.end() && !life.tick(9 * SECOND, |_| String::new()) && !life.window(a, 9 * SECOND, 0));
         assert_eq!((life.state(), life.why()), (State::Failed, Some("the headset is gone")));
         assert!(life.reopen());
         assert_eq!((life.state(), life.why()), (State::Waiting, None));

@@ -10,6 +10,8 @@ use tokio::time::Instant;
 
 /// Pings sent in the time after which a client is given up.
 const PINGS: u32 = 10;
+/// As good as never, and no time at which an `Instant` would overflow.
+pub(super) const NEVER: Duration = Duration::from_secs(365 * 86_400);
 
 #[derive(Debug)]
 pub(super) struct Pulse {
@@ -23,6 +25,7 @@ pub(super) struct Pulse {
 impl Pulse {
     /// Gives a client up at most `limit` after the last time it took something.
     pub(super) fn new(limit: Duration, now: Instant) -> Self {
+        let limit = limit.min(NEVER);
         let interval = limit / PINGS;
         Self {
             interval,

@@ -21,6 +21,7 @@ use tokio::time::{sleep, timeout};
 
 use super::error::FeedbackError;
 use super::hub::{Feedback, Hub};
+use super::pulse::NEVER;
 use super::routes::{Site, router};
 
 /// Bytes that the system may hold for a client that reads slowly: what it holds nobody can take back or replace.
@@ -161,7 +162,7 @@ async fn serve(stream: TcpStream, connection: Connection, routes: Router, hub: A
     });
     let serving = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(hub.config.handshake)
+        .header_read_timeout(hub.config.handshake.min(NEVER))
         .max_buf_size(hub.config.max_incoming.max(8_192))
         .max_headers(64)
         .serve_connection(TokioIo::new(stream), service)

@@ -1,10 +1,10 @@
 //! The status of a session: on every change of state, and twice a second.
 
 use neuraflow_core::dataflow::{LatencyHistogram, LatencySplit, Status, Watch};
-use neuraflow_core::model::StreamKey;
+use neuraflow_core::model::{Span, StreamKey};
 use neuraflow_core::window::Accounting;
 
-use super::channel::{Channel, Core};
+use super::channel::{Channel, Core, pace};
 use super::message::{Body, LatencyBody, Quantiles, StatusBody, WindowsBody};
 
 /// Nanoseconds from one status to the next.
@@ -78,7 +78,8 @@ impl Core {
             if self.windows.insert(stream.header.key, windows).unwrap_or(0) < windows
                 && !self.life.state().is_final()
             {
-                self.life.window(stream.header.key, now);
+                let pace = pace(&stream.header, self.hop.unwrap_or(Span::ZERO));
+                self.life.counted(stream.header.key, now, pace);
             }
         }
     }

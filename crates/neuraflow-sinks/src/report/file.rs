@@ -29,10 +29,11 @@ impl Pending {
                 "it is a directory; name a file, such as report.html",
             );
         }
-        if fs::metadata(path).is_ok_and(|about| !about.is_file()) {
+        // The report is moved to its place, and would take that of a device or a pipe.
+        if path.exists() && !path.is_file() {
             return refuse(
                 io::ErrorKind::InvalidInput,
-                "it is not a regular file; name one, such as report.html",
+                "it is not a regular file but a device, a pipe or a socket; name one, such as report.html",
             );
         }
         let Some(name) = path.file_name() else {
@@ -65,5 +66,22 @@ impl Drop for Pending {
             // Nothing of ours stays behind; that it could not be removed would help no one here.
             let _ = fs::remove_file(&self.partial);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[cfg(unix)]
+    #[test]
+    fn what_is_no_file_keeps_its_place() {
+        let path = std::env::temp_dir().join(format!("neuraflow-report-{}.socket", std::process::id()));
+        let socket = std::os::unix::net::UnixListener::bind(&path).unwrap();
+        let error = Pending::create(&path).unwrap_err().to_string();
+        drop(socket);
+        assert!(!path.is_file() && path.exists());
+        fs::remove_file(&path).unwrap();
+        assert!(error.contains("not a regular file but a device"), "{error}");
     }
 }

@@ -1,7 +1,7 @@
 //! A whole pipeline behind the server: its books in `status` and metrics.
 
 use neuraflow_core::dataflow::{Pipeline, Tumbling, Workers};
-use neuraflow_sinks::feedback::{Feedback, FeedbackConfig};
+use neuraflow_sinks::feedback::{Body, Feedback, FeedbackConfig, Kind, State, Subscription};
 use serde_json::json;
 
 use crate::headset::Headset;
@@ -39,4 +39,31 @@ fn the_books_of_a_pipeline_are_in_status_and_metrics() {
     let last = client.until(|m| m["state"] == "ended");
     assert_eq!(last["accounting"]["samples_in"], 500);
     assert!(last["latency_us"]["total"]["p50"].is_f64(), "what was measured outlives the pipeline");
+}
+
+#[test]
+fn a_session_that_is_opened_again_waits_for_its_new_pipeline() {
+    let feedback = Feedback::new(FeedbackConfig::default()).unwrap();
+    let run = || {
+        let session = feedback.session("s");
+        assert_eq!(session.state(), State::Waiting, "nothing has come yet");
+        let windows = Pipeline::from(Headset::new(3, 250, 40)).window(Tumbling::millis(50));
+        let pipeline = windows.sink(session.signal("raw", 4)).build().unwrap();
+        let running = pipeline.spawn(Workers::new(1)).unwrap();
+        session.watch(running.watch());
+        until("its windows are there", || {
+            running.watch().status().streams.iter().any(|s| s.windows.total() == 40)
+        });
+        running.stop();
+        running.join().unwrap();
+        session.ended();
+    };
+    run();
+    let mut reader = feedback.subscribe("s", Subscription::all().kinds([Kind::Status])).unwrap();
+    reader.recv();
+    run();
+    let waiting = reader.next().unwrap();
+    let Body::Status(status) = &waiting.body else { panic!("expected a status, found {waiting:?}") };
+    let books = (status.state, status.accounting, status.streams.len(), status.hop_ms);
+    assert_eq!(books, (State::Waiting, None, 0, None));
 }

@@ -1,6 +1,7 @@
 //! What is said, in both sub-protocols.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use neuraflow_core::dataflow::StreamMarker;
 use neuraflow_core::model::{Decision, Marker, NoDecision, Span, Timestamp};
@@ -162,4 +163,45 @@ fn a_session_that_is_not_there_and_a_question_that_makes_no_sense_are_told_so() 
         assert_eq!(code, 1008, "{query}");
         assert!(reason.contains("expected"), "{query}: {reason}");
     }
+}
+
+#[test]
+fn a_server_that_stops_first_says_how_the_session_ended() {
+    for query in ["", "?rate=0.001", "?kinds=status&rate=0.001"] {
+        let site = Site::new(FeedbackConfig::default());
+        site.settle();
+        let mut clients = [(); 8].map(|()| site.connect(query));
+        site.clock.advance(SECOND / 2);
+        // Where a rate is asked for, the next status has to wait for its turn.
+        clients.iter_mut().for_each(|client| drop(client.until(|m| m["kind"] == "status")));
+        site.features(1..3);
+        site.session.ended();
+        site.server.stop();
+        for client in &mut clients {
+            client.until(|m| m["kind"] == "status" && m["state"] == "ended");
+            assert_eq!(client.closed(), (1001, "the server stops".into()), "{query}");
+        }
+    }
+}
+
+#[test]
+fn limits_may_be_as_large_as_they_can_be() {
+    let config = FeedbackConfig {
+        stale_after: Duration::MAX,
+        slow_after: Duration::MAX,
+        handshake: Duration::MAX,
+        queue: usize::MAX,
+        max_clients: usize::MAX,
+        max_connections: usize::MAX,
+        max_incoming: usize::MAX,
+        max_incoming_rate: u32::MAX,
+        ..FeedbackConfig::default()
+    };
+    let site = Site::new(config);
+    assert!(get(site.address(), "/health").starts_with("HTTP/1.1 200"));
+    let mut client = site.connect("");
+    assert_eq!(client.next()["kind"], "hello");
+    client.heard();
+    site.features(0..1);
+    client.until(|m| m["kind"] == "features");
 }

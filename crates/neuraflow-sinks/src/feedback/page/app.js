@@ -107,11 +107,14 @@ function apply() {
   mapDue = true;
 }
 
+// Names in a list with commas: those in the names themselves are written otherwise.
+const listed = (name) => name.replaceAll("%", "%25").replaceAll(",", "%2C"), unlisted = (text) => text.replaceAll("%2C", ",").replaceAll("%25", "%");
+
 /** The channels to draw: those asked for; else all, or on a narrow screen the 10-20 ones of many; never more than 64. */
 function pickRows() {
   const all = stream.channels.map((_, c) => c);
   if (chosen.channels === "none") return [];
-  const asked = chosen.channels === "all" || chosen.channels === "" ? null : new Set(chosen.channels.split(","));
+  const asked = chosen.channels === "all" || chosen.channels === "" ? null : new Set(chosen.channels.split(",").map(unlisted));
   const few = all.filter((c) => TEN_TWENTY.has(plain(stream.channels[c])));
   if (chosen.channels === "1020" || (!chosen.channels && innerWidth < 700 && all.length > 24 && few.length > 7)) return few;
   return all.filter((c) => !asked || asked.has(stream.channels[c])).slice(0, 64);
@@ -320,7 +323,8 @@ const speak = () => put($("speak"), `${NAMES[state]}. ${channels?.summary ?? ""}
 const range = [0, 0];
 function table() {
   const body = $("signal-table").querySelector("tbody");
-  if (!$("signal-table").open) return;
+  // A session that is opened again has no stream at first.
+  if (!stream || !$("signal-table").open) return;
   while (body.rows.length > drawnRows.length) body.deleteRow(-1);
   drawnRows.forEach((channel, r) => {
     let row = body.rows[r];
@@ -362,8 +366,9 @@ const themes = ["auto", "light", "dark"], theme = () => choose("theme", themes[(
 for (const id of ["session", "stream", "signal", "band", "seconds", "scale", "motion"]) $(id).addEventListener("change", (event) => choose(id, event.target.value));
 for (const step of [5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000]) add($("scale"), "option", `${step} µV`).value = step;
 $("channel-list").addEventListener("change", () => {
+  if (!stream) return;
   const on = [...$("channel-list").querySelectorAll(":checked")].map((box) => box.value);
-  choose("channels", !on.length ? "none" : on.length === stream.channels.length ? "all" : on.join(","));
+  choose("channels", !on.length ? "none" : on.length === stream.channels.length ? "all" : on.map(listed).join(","));
 });
 $("channels").addEventListener("click", (event) => event.target.dataset.pick && choose("channels", event.target.dataset.pick));
 $("channels").addEventListener("keydown", (event) => {

@@ -50,9 +50,12 @@ export class Link {
     const url = new URL(`neural-stream/${encodeURIComponent(this.session)}`, location.href);
     url.protocol = location.protocol === "https:" ? "wss:" : "ws:";
     if (this.lastSeq) url.searchParams.set("last_seq", this.lastSeq);
-    if (this.part?.channels) url.searchParams.set("channels", this.part.channels.join(","));
     const socket = this.socket = new WebSocket(url, "neuraflow.v1.json");
     this.heard = performance.now();
+    // Not in the query: a name may hold a comma, and another part may be wanted by the time that the connection stands.
+    socket.onopen = () => {
+      if (socket === this.socket && this.part) socket.send(JSON.stringify({ subscribe: this.part }));
+    };
     socket.onmessage = (event) => {
       if (socket === this.socket) this.take(event.data);
     };
