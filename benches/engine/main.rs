@@ -2,35 +2,39 @@
 //! a pipeline. The ratio of the two is the figure to look at.
 //!
 //! `cargo bench --bench engine` for a quick look, `cargo bench --bench engine -- --summary` for all figures of
-//! docs/reference/performance.md, one JSON object a line.
+//! docs/reference/performance.md, one JSON object a line (a word after it chooses: digest, overhead, …).
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod latency;
 mod load;
 mod plain;
+mod source;
 mod summary;
 mod work;
 
-use std::sync::Arc;
-
 use criterion::{Criterion, Throughput};
 
-use load::{Flood, Load, Stopwatch};
-use work::Work;
+use load::Load;
+use source::{Devices, Pace, Stopwatch};
+use work::DOUBLE;
 
 fn main() {
-    if std::env::args().any(|argument| argument == "--summary") {
-        return summary::run();
+    let arguments: Vec<String> = std::env::args().collect();
+    if let Some(at) = arguments.iter().position(|argument| argument == "--summary") {
+        return summary::run(
+            arguments.get(at + 1).filter(|next| *next != "--bench").map_or("", String::as_str),
+        );
     }
     let mut criterion = Criterion::default().configure_from_args();
-    let load = Load::new(100, 8, 250, 20, 160);
-    let flood = Flood { load: load.clone(), warm_up: 0, stopwatch: Arc::new(Stopwatch::default()) };
-    let windows = load.windows();
-    assert_eq!((plain::run(&load, Work::Double, 0).0, Work::Double.run(&flood, 1).0), (windows, windows));
+    let load = Load::headsets(100, 160);
+    let plain = || plain::run(&load, DOUBLE, 0, &Stopwatch::default(), plain::ignore);
+    let piped = || DOUBLE.run(&Devices::new(&load, Pace::Flood, 0), 1);
+    assert_eq!((plain(), piped()), (load.windows(), load.windows()));
     let mut group = criterion.benchmark_group("engine");
-    group.throughput(Throughput::Elements(windows));
-    group.bench_function("plain loop", |bench| bench.iter(|| plain::run(&load, Work::Double, 0)));
-    group.bench_function("pipeline on 1 worker", |bench| bench.iter(|| Work::Double.run(&flood, 1)));
+    group.throughput(Throughput::Elements(load.windows()));
+    group.bench_function("plain loop", |bench| bench.iter(plain));
+    group.bench_function("pipeline on 1 worker", |bench| bench.iter(piped));
     group.finish();
     criterion.final_summary();
 }

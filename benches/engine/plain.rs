@@ -5,13 +5,15 @@ use std::hint::black_box;
 use std::sync::Arc;
 
 use neuraflow::operator::{Missing, SignalSpec, WindowItem, WindowSpec};
+use neuraflow::ops::feature::Periodogram;
 use neuraflow::prelude::*;
 use neuraflow::window::{
     Coverage, Filled, GapFiller, Sequencer, SequencerConfig, WindowAssembler, WindowGrid,
 };
 
-use crate::load::{Load, Stopwatch};
-use crate::work::{self, Spectral};
+use crate::load::Load;
+use crate::source::Stopwatch;
+use crate::work::{Digest, Work};
 
 struct Keyed {
     sequencer: Sequencer,
@@ -22,12 +24,12 @@ struct Keyed {
     filtered: Chunk,
     rms: Rms,
     rms_out: Features,
-    spectral: Spectral,
+    spectral: Periodogram,
     spectral_out: Features,
 }
 
 impl Keyed {
-    fn new(load: &Load, device: usize, work: work::Work) -> Option<Self> {
+    fn new(load: &Load, device: usize, work: Work) -> Option<Self> {
         let header = Arc::new(load.header(device));
         let grid = WindowGrid::of(&header, Span::millis(50)).ok()?;
         let signal = SignalSpec {
@@ -38,7 +40,7 @@ impl Keyed {
         let mut filter = work.filter();
         let filtered = filter.prepare(&signal).ok()?;
         let windows = WindowSpec { signal: filtered, hop: Span::millis(50) };
-        let (mut rms, mut spectral) = (Rms::default(), work.spectral());
+        let (mut rms, mut spectral) = (Rms::default(), Periodogram::new());
         let (rms_spec, spectral_spec) = (rms.prepare(&windows).ok()?, spectral.prepare(&windows).ok()?);
         let assembler = WindowAssembler::new(Arc::clone(&header), grid, 0);
         let info = neuraflow::model::WindowInfo {
@@ -68,7 +70,7 @@ impl Keyed {
         })
     }
 
-    fn packet(&mut self, first: u64, values: &[f32]) -> u64 {
+    fn packet(&mut self, first: u64, values: &[f32], see: &mut impl FnMut(&Features)) -> u64 {
         let mut windows = 0;
         let Self { sequencer, filler, coverage, assembler, filter, filtered, rms, rms_out, .. } = self;
         let (spectral, spectral_out) = (&mut self.spectral, &mut self.spectral_out);
@@ -86,7 +88,8 @@ impl Keyed {
                     let done =
                         rms.process(window, rms_out).is_ok() & spectral.process(window, spectral_out).is_ok();
                     windows += u64::from(done);
-                    black_box((&rms_out.values, &spectral_out.values));
+                    see(rms_out);
+                    see(spectral_out);
                 });
                 coverage.forget_before(assembler.needs_from());
             });
@@ -95,20 +98,41 @@ impl Keyed {
     }
 }
 
-/// Windows computed, and the CPU time from `warm_up` on.
-pub fn run(load: &Load, work: work::Work, warm_up: u64) -> (u64, std::time::Duration) {
+/// Runs a load, calling `see` with everything that is computed; the stopwatch starts with packet number `warm_up`.
+pub fn run(
+    load: &Load,
+    work: Work,
+    warm_up: u64,
+    stopwatch: &Stopwatch,
+    mut see: impl FnMut(&Features),
+) -> u64 {
     let mut streams: Vec<_> = (0..load.devices).filter_map(|device| Keyed::new(load, device, work)).collect();
-    let stopwatch = Stopwatch::default();
+    let (sequence, zeros) = load.rest();
+    for stream in &mut streams {
+        stream.packet(sequence, &zeros, &mut see);
+    }
     let mut windows = 0;
     for packet in 0..load.packets {
         if packet == warm_up {
             stopwatch.start();
         }
         for (device, stream) in streams.iter_mut().enumerate() {
-            let (first, values) = load.packet(device, packet);
-            windows += stream.packet(first, values);
+            let (sequence, values) = load.packet(device, packet);
+            windows += stream.packet(sequence, values, &mut see);
         }
     }
     stopwatch.stop();
-    (windows, stopwatch.cpu())
+    windows
+}
+
+/// What comes out of a load.
+pub fn digest(load: &Load, work: Work) -> (u64, Digest) {
+    let mut digest = Digest::default();
+    let windows = run(load, work, 0, &Stopwatch::default(), |features| digest.add(features));
+    (windows, digest)
+}
+
+/// Looks at what is computed as little as the compiler lets it.
+pub fn ignore(features: &Features) {
+    black_box(&features.values);
 }

@@ -1,20 +1,33 @@
 //! Every figure of docs/reference/performance.md, one JSON object a line.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
 
-use crate::load::{Flood, Load, Stopwatch};
+use crate::latency;
+use crate::load::Load;
 use crate::plain;
-use crate::work::Work;
+use crate::source::{Devices, Pace, Stopwatch};
+use crate::work::{DOUBLE, SINGLE, Work};
 
 /// Runs of each kind; they alternate, and the medians are compared, so that what slows the machine down slows both.
 const RUNS: usize = 3;
 
-pub fn run() {
-    for devices in [1_000, 10_000] {
-        overhead(devices);
+/// Event time before a stopwatch starts, in packets.
+const WARM_UP: u64 = 20;
+
+pub fn run(only: &str) {
+    let parts: [(&str, fn()); 5] = [
+        ("digest", digests),
+        ("overhead", overheads),
+        ("realtime", realtime),
+        ("density", density),
+        ("latency", latencies),
+    ];
+    for (name, part) in parts {
+        if name.contains(only) {
+            part();
+        }
     }
 }
 
@@ -23,38 +36,154 @@ fn median(mut values: Vec<f64>) -> f64 {
     values[values.len() / 2]
 }
 
-fn overhead(devices: usize) {
-    let warm_up = 20;
-    let packets = warm_up + (1_000_000 / devices as u64).max(60);
-    let load = Load::new(devices, 8, 250, 20, packets);
-    let measured = (load.windows() - devices as u64 * warm_up) as f64;
-    let per_window = |cpu: Duration| cpu.as_nanos() as f64 / measured;
-    let mut plain = Vec::new();
-    let mut piped = [Vec::new(), Vec::new()];
-    for _ in 0..RUNS {
-        plain.push(per_window(plain::run(&load, Work::Double, warm_up).1));
-        for (workers, piped) in (1..).zip(&mut piped) {
-            let flood = Flood { load: load.clone(), warm_up, stopwatch: Arc::new(Stopwatch::default()) };
-            piped.push(per_window(Work::Double.run(&flood, workers).1));
+/// A figure, what it is compared with, and the ratio of the two.
+fn print(name: &str, case: &str, value: f64, unit: &str, baseline: Option<f64>) {
+    let round = |value: f64| (value * 1e3).round() / 1e3;
+    let (baseline, ratio) = (baseline.map(round), baseline.map(|baseline| round(value / baseline)));
+    let value = round(value);
+    println!(
+        "{}",
+        json!({ "name": name, "case": case, "value": value, "unit": unit, "baseline": baseline, "ratio": ratio })
+    );
+}
+
+/// The pipeline computes the same bits as the plain loop, whatever the number of workers.
+fn digests() {
+    let load = Load::headsets(100, 200);
+    for work in [SINGLE, DOUBLE] {
+        let (windows, digest) = plain::digest(&load, work);
+        for workers in [1, 2] {
+            let (piped, found) = work.digest(&Devices::new(&load, Pace::Flood, 0), workers);
+            assert_eq!((piped, found.bits()), (windows, digest.bits()), "{} {workers}", work.name());
         }
-    }
-    let plain = median(plain);
-    for (workers, piped) in (1..).zip(piped) {
-        let value = median(piped);
-        print(
-            "overhead",
-            &format!("{devices} devices, {workers} workers, f64"),
-            value,
-            "CPU ns/window",
-            plain,
+        println!(
+            "{}",
+            json!({ "name": "digest", "case": work.name(), "value": format!("{:032x}", digest.bits()), "windows": windows })
         );
     }
 }
 
-fn print(name: &str, case: &str, value: f64, unit: &str, baseline: f64) {
-    let round = |value: f64| (value * 1e3).round() / 1e3;
-    println!(
-        "{}",
-        json!({ "name": name, "case": case, "value": round(value), "unit": unit, "baseline": round(baseline), "ratio": round(value / baseline) })
-    );
+/// CPU time of the process for each window, against the plain loop's.
+fn overheads() {
+    for work in [SINGLE, DOUBLE] {
+        for devices in [1_000, 10_000] {
+            let load = Load::headsets(devices, WARM_UP + (4_000_000 / devices as u64).max(100));
+            let measured = (load.windows() - devices as u64 * WARM_UP) as f64;
+            let per_window = |stopwatch: &Stopwatch| stopwatch.cpu().as_nanos() as f64 / measured;
+            let (mut plain, mut piped, mut walls) = (Vec::new(), [Vec::new(), Vec::new()], Vec::new());
+            for _ in 0..RUNS {
+                let stopwatch = Stopwatch::default();
+                plain::run(&load, work, WARM_UP, &stopwatch, plain::ignore);
+                plain.push(per_window(&stopwatch));
+                for (workers, piped) in (1..).zip(&mut piped) {
+                    let source = Devices::new(&load, Pace::Flood, WARM_UP);
+                    assert_eq!(work.run(&source, workers), load.windows());
+                    piped.push(per_window(&source.stopwatch));
+                    if workers == 1 {
+                        walls.push(measured / source.stopwatch.wall().as_secs_f64());
+                    }
+                }
+            }
+            let plain = median(plain);
+            let name = work.name();
+            for (workers, piped) in (1..).zip(piped) {
+                let (case, value) = (format!("{name}, {devices} devices, {workers} workers"), median(piped));
+                print("overhead", &case, value, "CPU ns/window", Some(plain));
+                print("throughput", &case, 1e3 / value, "M windows/CPU s", Some(1e3 / plain));
+            }
+            print(
+                "throughput",
+                &format!("{name}, {devices} devices, 1 worker, wall"),
+                median(walls) / 1e6,
+                "M windows/s",
+                None,
+            );
+        }
+    }
+}
+
+/// A hundred thousand devices in real time: the share of two cores, and memory for each device.
+fn realtime() {
+    const DEVICES: usize = 100_000;
+    for work in [SINGLE, DOUBLE] {
+        let load = Load::headsets(DEVICES, WARM_UP + 100);
+        let before = resident();
+        let source = Devices::new(&load, Pace::Real { look: Duration::from_millis(1) }, WARM_UP);
+        assert_eq!(work.run(&source, 2), load.windows());
+        let share = source.stopwatch.cpu().as_secs_f64() / source.stopwatch.wall().as_secs_f64() / 2.0;
+        print(
+            "realtime",
+            &format!("{}, {DEVICES} devices: share of two cores", work.name()),
+            share * 100.0,
+            "%",
+            None,
+        );
+        let wall = source.stopwatch.wall().as_secs_f64();
+        print(
+            "realtime",
+            &format!("{}, {DEVICES} devices: event time / wall", work.name()),
+            5.0 / wall,
+            "",
+            None,
+        );
+        let kib = (peak() - before) as f64 / DEVICES as f64;
+        print(
+            "realtime",
+            &format!("{}, {DEVICES} devices: memory", work.name()),
+            kib,
+            "KiB/device, all in",
+            None,
+        );
+    }
+}
+
+/// 1024 channels at 30 kHz in packets of 1 ms.
+fn density() {
+    let load = Load::new(1, 1024, 30_000, Duration::from_millis(1), 10_200);
+    for spectral in [false, true] {
+        for work in [SINGLE, DOUBLE].map(|work| Work { spectral, ..work }) {
+            let source = Devices::new(&load, Pace::Flood, 200);
+            assert_eq!(work.run(&source, 1), load.windows());
+            let what = if spectral { "filter, RMS and spectra" } else { "filter and RMS" };
+            let share = source.stopwatch.cpu().as_secs_f64() / 10.0 * 100.0;
+            print("density", &format!("{}, {what}", work.name()), share, "% of a core", None);
+        }
+    }
+}
+
+fn latencies() {
+    for work in [SINGLE, DOUBLE] {
+        let found = latency::paced(&Load::headsets(1_000, 420), work, 20);
+        for (name, value) in [
+            ("p50", found.p50),
+            ("p99", found.p99),
+            ("p99.9", found.p999),
+            ("wait p50", found.wait_p50),
+            ("compute p50", found.compute_p50),
+            ("output p50", found.output_p50),
+        ] {
+            print(
+                "latency",
+                &format!("{}, 1000 devices, {name}, {} windows", work.name(), found.windows),
+                value,
+                "µs",
+                None,
+            );
+        }
+    }
+}
+
+fn status(field: &str) -> u64 {
+    let text = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = text.lines().find_map(|line| line.strip_prefix(field)).unwrap_or_default();
+    line.trim().trim_end_matches(" kB").parse().unwrap_or(0)
+}
+
+/// KiB of memory now, and at most so far.
+fn resident() -> u64 {
+    status("VmRSS:")
+}
+
+fn peak() -> u64 {
+    status("VmHWM:")
 }

@@ -1,54 +1,107 @@
-//! The work of every run: a cascade of four second-order sections, then RMS and the power of each DFT bin of each window.
+//! The work of every run: a Butterworth band-pass of order 4 (four second-order sections), then RMS and the power of each
+//! bin of each window's DFT.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
+use neuraflow::ops::feature::Periodogram;
 use neuraflow::prelude::*;
+use neuraflow::telemetry::OutputDigest;
 
-use crate::load::Flood;
+use crate::source::Devices;
 
-pub type Spectral = LogVariance;
+/// What is computed.
+#[derive(Clone, Copy, Debug)]
+pub struct Work {
+    /// Of the filter's state.
+    pub precision: Precision,
+    /// The power of each bin, beside RMS.
+    pub spectral: bool,
+}
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Work {
-    /// Filter state in f64, the default.
-    Double,
+/// RMS and spectra with the filter's state in `f32`: what the peers compute.
+pub const SINGLE: Work = Work { precision: Precision::Single, spectral: true };
+/// The same in `f64`, the default of the library.
+pub const DOUBLE: Work = Work { precision: Precision::Double, spectral: true };
+
+/// What came out of a run, for comparing runs: all bits, and the sum of all values.
+#[derive(Default)]
+pub struct Digest {
+    bits: OutputDigest,
+    /// Powers count as the peers have them, on both sides of 0 Hz.
+    pub sum: f64,
+}
+
+impl Digest {
+    pub fn add(&mut self, features: &Features) {
+        let columns = features.spec.columns.len();
+        let samples = features.info.expected as usize;
+        let share = |bin: usize| if columns == 1 || bin == 0 || 2 * bin == samples { 1.0 } else { 0.5 };
+        for (_, row) in features.rows() {
+            self.sum += row.iter().enumerate().map(|(bin, value)| value * share(bin)).sum::<f64>();
+        }
+        // The plain loop has no latency contracts, and so no warm-up.
+        let mut features = features.clone();
+        features.info.warm_up = false;
+        self.bits.features(columns as u32, &features);
+    }
+
+    pub fn bits(&self) -> u128 {
+        self.bits.finish()
+    }
 }
 
 impl Work {
     pub fn filter(self) -> Butterworth {
-        Butterworth::bandpass(4, 1.0..40.0)
+        Butterworth::bandpass(4, 1.0..40.0).precision(self.precision)
     }
 
-    pub fn spectral(self) -> Spectral {
-        LogVariance::default()
+    pub fn name(self) -> &'static str {
+        match self.precision {
+            Precision::Double => "f64",
+            _ => "f32",
+        }
     }
 
-    /// The pipeline of this work, and a count of the values that reached its sinks.
-    pub fn pipeline(self, source: impl Source + 'static) -> (Pipeline, Arc<AtomicU64>) {
-        let seen = Arc::new(AtomicU64::new(0));
-        let sink = || {
-            let seen = Arc::clone(&seen);
-            Callback::new(move |features: &Features| {
-                seen.fetch_add(features.values.len() as u64, Ordering::Relaxed);
-            })
+    /// The pipeline of this work; it calls `see` with everything that reaches its sinks.
+    pub fn pipeline<F>(self, source: impl Source + 'static, see: F) -> Pipeline
+    where
+        F: Fn(&Features) + Clone + Send + Sync + 'static,
+    {
+        let windows = Pipeline::from(source).stage(move || self.filter()).window(Tumbling::millis(50));
+        let (rms, spectra) = (Callback::new(see.clone()), Callback::new(see));
+        let windows = if self.spectral {
+            windows.branch(|windows| windows.feature(Periodogram::new).sink(spectra))
+        } else {
+            windows
         };
-        let pipeline = Pipeline::from(source)
-            .stage(move || self.filter())
-            .window(Tumbling::millis(50))
-            .branch(|windows| windows.feature(move || self.spectral()).sink(sink()))
-            .feature(Rms::default)
-            .sink(sink())
-            .build();
-        (pipeline.unwrap_or_else(|error| panic!("{error}")), seen)
+        windows.feature(Rms::default).sink(rms).build().unwrap()
     }
 
-    /// Windows computed, and the CPU time of the process after the warm-up.
-    pub fn run(self, flood: &Flood, workers: usize) -> (u64, std::time::Duration) {
-        let (pipeline, _) = self.pipeline(flood.clone());
-        let report = pipeline.spawn(Workers::new(workers)).and_then(|running| running.join());
-        let report = report.unwrap_or_else(|error| panic!("{error}"));
-        assert!(report.balances());
-        (report.windows().total(), flood.stopwatch.cpu())
+    /// Runs a load through a pipeline; answers the windows, those of zeros before sample 0 left out.
+    pub fn run(self, devices: &Devices, workers: usize) -> u64 {
+        let seen = Arc::new(AtomicU64::new(0));
+        let see = move |features: &Features| {
+            seen.fetch_add(features.values.len() as u64, Ordering::Relaxed);
+        };
+        windows(self.pipeline(devices.clone(), see), devices, workers)
     }
+
+    /// The same, looking at what comes out.
+    pub fn digest(self, devices: &Devices, workers: usize) -> (u64, Digest) {
+        let digest = Arc::new(Mutex::new(Digest::default()));
+        let see = {
+            let digest = Arc::clone(&digest);
+            move |features: &Features| digest.lock().unwrap().add(features)
+        };
+        let windows = windows(self.pipeline(devices.clone(), see), devices, workers);
+        let digest = std::mem::take(&mut *digest.lock().unwrap());
+        (windows, digest)
+    }
+}
+
+fn windows(pipeline: Pipeline, devices: &Devices, workers: usize) -> u64 {
+    let report = pipeline.spawn(Workers::new(workers)).unwrap().join().unwrap();
+    assert!(report.balances());
+    report.windows().total() - 2 * devices.load.devices as u64
 }
