@@ -5,6 +5,8 @@
 
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use super::error::PipelineError;
 use super::report::WindowCounts;
 use crate::model::{Chunk, Marker, Recovery, StreamHeader, Timestamp, Window, WindowInfo};
@@ -17,6 +19,8 @@ pub(super) struct Step {
     pub(super) header: Arc<StreamHeader>,
     /// Which samples were received, filled in or missing.
     pub(super) coverage: Coverage,
+    /// Chunks for stages to put their output into.
+    pub(super) spare: Vec<Chunk>,
     /// The first sample whose coverage an open window still needs.
     pub(super) needs_from: u64,
     /// Arrival of the packet being processed.
@@ -65,7 +69,8 @@ pub(super) trait Node<T> {
     fn event(&mut self, event: &Event, step: &mut Step);
 }
 
-pub(super) type Children<T> = Vec<Box<dyn Node<T>>>;
+/// Most places have one or two: they lie beside their parent.
+pub(super) type Children<T> = SmallVec<[Box<dyn Node<T>>; 2]>;
 
 pub(super) fn push_all<T>(children: &mut Children<T>, item: &T, step: &mut Step) {
     for child in children {
@@ -84,39 +89,45 @@ pub(super) struct StageNode<O> {
     pub(super) stage: Arc<str>,
     pub(super) operator: O,
     pub(super) channels_out: usize,
-    pub(super) out: Chunk,
     /// One past the last sample put in.
     pub(super) next: u64,
     pub(super) children: Children<Chunk>,
 }
 
 impl<O: Operator<In = Chunk, Out = Chunk>> StageNode<O> {
+    /// Lets `fill` put samples from `first` on into a chunk, and passes them on.
+    fn put_out(&mut self, first: u64, step: &mut Step, fill: impl FnOnce(&mut Self, &mut Chunk, &mut Step)) {
+        let mut out = step.spare.pop().unwrap_or_default();
+        out.restart(first, self.channels_out);
+        fill(self, &mut out, step);
+        if !out.is_empty() {
+            push_all(&mut self.children, &out, step);
+        }
+        step.spare.push(out);
+    }
+
     fn flush(&mut self, step: &mut Step) {
-        self.out.restart(self.next, self.channels_out);
-        if let Err(error) = self.operator.finish(&mut self.out) {
-            step.failed(&self.stage, error);
-        }
-        if !self.out.is_empty() {
-            push_all(&mut self.children, &self.out, step);
-        }
+        self.put_out(self.next, step, |node, out, step| {
+            if let Err(error) = node.operator.finish(out) {
+                step.failed(&node.stage, error);
+            }
+        });
     }
 }
 
 impl<O: Operator<In = Chunk, Out = Chunk>> Node<Chunk> for StageNode<O> {
     fn push(&mut self, chunk: &Chunk, step: &mut Step) {
         self.next = chunk.end();
-        self.out.restart(chunk.first(), self.channels_out);
-        if let Err(error) = self.operator.process(chunk, &mut self.out) {
-            // The samples keep their place: what could not be computed is missing, not gone.
-            self.out.restart(chunk.first(), self.channels_out);
-            self.out.extend_missing(chunk.len());
-            if step.failed(&self.stage, error) == Recovery::Reset {
-                self.operator.reset();
+        self.put_out(chunk.first(), step, |node, out, step| {
+            if let Err(error) = node.operator.process(chunk, out) {
+                // The samples keep their place: what could not be computed is missing, not gone.
+                out.restart(chunk.first(), node.channels_out);
+                out.extend_missing(chunk.len());
+                if step.failed(&node.stage, error) == Recovery::Reset {
+                    node.operator.reset();
+                }
             }
-        }
-        if !self.out.is_empty() {
-            push_all(&mut self.children, &self.out, step);
-        }
+        });
     }
 
     fn event(&mut self, event: &Event, step: &mut Step) {

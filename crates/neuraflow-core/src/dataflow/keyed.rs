@@ -20,7 +20,7 @@ use super::outbox::{Outbox, Outboxes};
 use super::report::{StreamReport, WindowCounts};
 use super::shared::Shared;
 use super::slab::SlabRoute;
-use super::stream::{Change, StreamState};
+use super::stream::{Change, StreamState, Workspace};
 use super::watch::INTERVAL;
 use crate::ingest::{Entry, EntryBody, Slab, StreamId};
 use crate::model::{StreamHeader, StreamKey};
@@ -105,6 +105,8 @@ struct Streams {
     owners: BTreeMap<StreamKey, StreamId>,
     /// What earlier runs of a reopened stream leave for the report.
     past: BTreeMap<StreamId, StreamReport>,
+    /// Lent to the stream whose turn it is.
+    space: Workspace,
     /// Since they were last published.
     samples: u64,
     windows: u64,
@@ -136,6 +138,7 @@ impl Streams {
             slots: Vec::new(),
             owners: BTreeMap::new(),
             past: BTreeMap::new(),
+            space: Workspace::default(),
             samples: 0,
             windows: 0,
             taken: 0,
@@ -168,9 +171,9 @@ impl Streams {
             self.open(id, header, arrival);
             return;
         }
-        match self.slot(id) {
+        match slot(&mut self.slots, id) {
             Some(Slot::Running(state)) => {
-                let change = state.watched(|state| match body {
+                let change = state.watched(&mut self.space, |state| match body {
                     EntryBody::Samples { sequence, .. } => state.samples(sequence, values, arrival),
                     EntryBody::Marker(marker) => state.marker(marker),
                     EntryBody::Dropped { sequence, samples } => state.dropped(sequence, samples, arrival),
@@ -199,10 +202,6 @@ impl Streams {
         }
     }
 
-    fn slot(&mut self, id: StreamId) -> Option<&mut Slot> {
-        self.slots.get_mut(id.reader as usize)?.get_mut(id.slot as usize)?.as_mut()
-    }
-
     fn open(&mut self, id: StreamId, header: Arc<StreamHeader>, arrival: u64) {
         let (reader, index) = (id.reader as usize, id.slot as usize);
         if self.slots.len() <= reader {
@@ -215,7 +214,7 @@ impl Streams {
         let mut resume_at = None;
         match self.slots[reader][index].take() {
             Some(Slot::Running(mut before)) => {
-                let change = before.watched(|state| state.end(None, arrival));
+                let change = before.watched(&mut self.space, |state| state.end(None, arrival));
                 self.note(id, arrival, change);
                 resume_at = before.closed_until();
                 self.keep(id, before.report());
@@ -249,8 +248,8 @@ impl Streams {
         let arrival = self.arrival;
         let ids: Vec<StreamId> = self.owners.values().copied().collect();
         for id in ids {
-            if let Some(Slot::Running(state)) = self.slot(id) {
-                let change = state.watched(|state| state.end(None, arrival));
+            if let Some(Slot::Running(state)) = slot(&mut self.slots, id) {
+                let change = state.watched(&mut self.space, |state| state.end(None, arrival));
                 self.note(id, arrival, change);
             }
         }
@@ -343,6 +342,10 @@ impl Drop for Streams {
         }
         self.leave_reports();
     }
+}
+
+fn slot(slots: &mut [Vec<Option<Slot>>], id: StreamId) -> Option<&mut Slot> {
+    slots.get_mut(id.reader as usize)?.get_mut(id.slot as usize)?.as_mut()
 }
 
 fn refuse(header: Arc<StreamHeader>, reason: String) -> Slot {

@@ -91,7 +91,7 @@ impl<O: Operator<In = Chunk, Out = Chunk>> Plan<Chunk> for StagePlan<O> {
         let children = instantiate_all(&self.children, &out_spec, latency, site)?;
         let channels_out = out_spec.channels.len();
         let stage = Arc::clone(&self.stage);
-        Ok(Box::new(StageNode { stage, operator, channels_out, out: Chunk::default(), next: 0, children }))
+        Ok(Box::new(StageNode { stage, operator, channels_out, next: 0, children }))
     }
 }
 

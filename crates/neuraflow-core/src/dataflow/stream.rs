@@ -26,6 +26,14 @@ pub(super) struct StreamState {
     ended: bool,
 }
 
+/// Memory that is of use only while something is pushed through a stream: a worker has one, and lends it to the stream
+/// whose turn it is. Ten thousand streams with memory of their own would not fit into the processor's caches.
+#[derive(Default)]
+pub(super) struct Workspace {
+    filled: Chunk,
+    spare: Vec<Chunk>,
+}
+
 /// What something done to a stream came to.
 pub(super) struct Change {
     pub(super) samples: u64,
@@ -46,6 +54,7 @@ impl StreamState {
         let step = Step {
             header,
             coverage: Coverage::default(),
+            spare: Vec::new(),
             needs_from: 0,
             arrival: 0,
             windows: WindowCounts::default(),
@@ -79,7 +88,7 @@ impl StreamState {
         event_all(&mut self.root, &Event::Marker(Arc::new(marker)), &mut self.step);
     }
 
-    /// Flushes everything and lets the operators and their work space go: what comes afterwards is rejected, and a pipeline that sees many
+    /// Flushes everything and lets the operators go: what comes afterwards is rejected, and a pipeline that sees many
     /// streams end must not keep the memory of all their look-backs.
     pub(super) fn end(&mut self, next: Option<Sequence>, arrival: u64) {
         if self.ended {
@@ -91,7 +100,6 @@ impl StreamState {
         sequencer.end(next, &mut |piece| pass_on(&piece, filler, root, step, late));
         event_all(root, &Event::End, step);
         root.clear();
-        filler.let_go();
         step.coverage = Coverage::default();
     }
 
@@ -102,12 +110,19 @@ impl StreamState {
     }
 
     /// Does something to the stream, and says what came of it.
-    pub(super) fn watched(&mut self, act: impl FnOnce(&mut Self)) -> Change {
+    pub(super) fn watched(&mut self, space: &mut Workspace, act: impl FnOnce(&mut Self)) -> Change {
         let count = |state: &Self| (state.sequencer.accounting().samples_in, state.step.windows.total());
         let before = count(self);
+        self.swap_space(space);
         act(self);
+        self.swap_space(space);
         let after = count(self);
         Change { samples: after.0 - before.0, windows: after.1 - before.1, fatal: self.step.fatal.take() }
+    }
+
+    fn swap_space(&mut self, space: &mut Workspace) {
+        self.filler.swap_space(&mut space.filled);
+        std::mem::swap(&mut self.step.spare, &mut space.spare);
     }
 
     /// Event time up to which windows are closed: where the stream may resume after a reconnect.

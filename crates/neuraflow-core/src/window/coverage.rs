@@ -41,8 +41,13 @@ pub struct Counts {
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Coverage {
-    runs: VecDeque<(u64, u64, CoverageKind)>,
+    older: VecDeque<Run>,
+    /// Apart from the others, so that a stream without gaps keeps its only run here.
+    latest: Option<Run>,
 }
+
+/// First sample, the one past the last, and what stands behind them.
+type Run = (u64, u64, CoverageKind);
 
 impl Coverage {
     /// The most runs remembered. Only a history that is never [forgotten](Self::forget_before) gets there: it loses its oldest runs.
@@ -51,16 +56,16 @@ impl Coverage {
     /// Adds the next `count` samples. Those before the end of the history are not counted again.
     pub fn push(&mut self, first: u64, count: u64, kind: CoverageKind) {
         let end = first.saturating_add(count);
-        let first = self.runs.back().map_or(first, |last| first.max(last.1));
+        let first = self.latest.map_or(first, |latest| first.max(latest.1));
         if end <= first {
             return;
         }
-        match self.runs.back_mut() {
-            Some(last) if last.1 == first && last.2 == kind => last.1 = end,
-            _ => {
-                self.runs.push_back((first, end, kind));
-                if self.runs.len() > Self::MAX_RUNS {
-                    self.runs.pop_front();
+        match &mut self.latest {
+            Some(latest) if latest.1 == first && latest.2 == kind => latest.1 = end,
+            latest => {
+                self.older.extend(latest.replace((first, end, kind)));
+                if self.older.len() == Self::MAX_RUNS {
+                    self.older.pop_front();
                 }
             }
         }
@@ -82,8 +87,9 @@ impl Coverage {
 
     /// The runs inside a range, in order.
     pub fn runs(&self, range: Range<u64>) -> impl Iterator<Item = (Range<u64>, CoverageKind)> + '_ {
-        let from = self.runs.partition_point(|run| run.1 <= range.start);
-        self.runs.iter().skip(from).take_while(move |run| run.0 < range.end).filter_map(move |run| {
+        let from = self.older.partition_point(|run| run.1 <= range.start);
+        let runs = self.older.iter().skip(from).chain(&self.latest);
+        runs.take_while(move |run| run.0 < range.end).filter_map(move |run| {
             let inside = run.0.max(range.start)..run.1.min(range.end);
             (!inside.is_empty()).then_some((inside, run.2))
         })
@@ -91,10 +97,10 @@ impl Coverage {
 
     /// Forgets everything before sample `n`.
     pub fn forget_before(&mut self, n: u64) {
-        while self.runs.front().is_some_and(|run| run.1 <= n) && self.runs.len() > 1 {
-            self.runs.pop_front();
+        while self.older.front().is_some_and(|run| run.1 <= n) {
+            self.older.pop_front();
         }
-        if let Some(run) = self.runs.front_mut() {
+        if let Some(run) = self.older.front_mut().or(self.latest.as_mut()) {
             run.0 = n.clamp(run.0, run.1);
         }
     }
@@ -111,7 +117,7 @@ mod tests {
             coverage.push(n * 7, 7, CoverageKind::Received);
             coverage.forget_before(n * 7);
         }
-        assert_eq!(coverage.runs.len(), 1);
+        assert!(coverage.older.is_empty());
         assert_eq!(coverage.count(0..u64::MAX).received, 7);
     }
 

@@ -107,6 +107,8 @@ pub struct GapFiller {
     /// Each channel's last finite value and where it was; NaN if there was none since the last restart.
     last: Vec<f32>,
     last_at: Vec<u64>,
+    /// Where all channels had a finite value last; where a channel's own is later, that counts.
+    all_at: u64,
     /// Whether anything was received since the last restart.
     heard: bool,
     /// The start of a gap that is not interpolated, though its end may have come to light since.
@@ -121,9 +123,10 @@ pub struct GapFiller {
 const MAX_VALUES: usize = 1 << 16;
 
 impl GapFiller {
-    /// Lets its work space go, as long as the longest gap it filled at once: the stream has ended.
-    pub fn let_go(&mut self) {
-        self.chunk = Chunk::default();
+    /// Swaps the chunk it works in with another one. Who has many streams lends all of them the same: it is of no use
+    /// between two pieces, and may be as long as the longest gap that was ever filled.
+    pub fn swap_space(&mut self, chunk: &mut Chunk) {
+        std::mem::swap(&mut self.chunk, chunk);
     }
 
     /// A filler for a stream of `channels` channels.
@@ -140,6 +143,7 @@ impl GapFiller {
             up_to,
             last: vec![f32::NAN; channels],
             last_at: vec![0; channels],
+            all_at: 0,
             heard: false,
             masked: None,
             restart: false,
@@ -191,7 +195,7 @@ impl GapFiller {
             if part.iter().fold(true, |finite, v| finite & v.is_finite()) {
                 if let Some(last) = self.chunk.samples().last() {
                     self.last.copy_from_slice(last);
-                    self.last_at.fill(n + count - 1);
+                    self.all_at = n + count - 1;
                 }
             } else {
                 self.clean(n);
@@ -209,7 +213,8 @@ impl GapFiller {
                     (*last, *at) = (*value, n);
                 } else {
                     self.accounting.values_missing += 1;
-                    *value = if n.saturating_sub(*at) <= self.up_to { *last } else { f32::NAN };
+                    *value =
+                        if n.saturating_sub(self.all_at.max(*at)) <= self.up_to { *last } else { f32::NAN };
                 }
             }
         }
@@ -271,7 +276,8 @@ impl GapFiller {
             let along = (n.saturating_sub(gap.start) as f64 + 1.0) / length;
             for (c, value) in sample.iter_mut().enumerate() {
                 // The channel at the last sample before the gap, as it was passed on.
-                let held = gap.start.saturating_sub(self.last_at[c].saturating_add(1)) <= self.up_to;
+                let last_at = self.all_at.max(self.last_at[c]);
+                let held = gap.start.saturating_sub(last_at.saturating_add(1)) <= self.up_to;
                 let left = if held { self.last[c] } else { f32::NAN };
                 let right = after.and_then(|after| after.get(c)).copied().filter(|v| v.is_finite() && lines);
                 *value = match right {
