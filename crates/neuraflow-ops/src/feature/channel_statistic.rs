@@ -8,7 +8,7 @@ use neuraflow_core::model::{FeatureSpec, Features, Span, Window};
 use neuraflow_core::operator::{Latency, OperatorError, WindowSpec};
 
 use super::LookBack;
-use crate::kernel::Value;
+use crate::kernel::{KernelError, Value};
 use crate::shape::{Rows, as_array, same_channels};
 
 /// One number for each channel, from its samples oldest first.
@@ -32,7 +32,7 @@ impl ChannelStatistic {
         self.rows = Rows::of(&spec.signal.channels)?;
         self.hop = spec.hop;
         self.look_back = self.over.map(|span| LookBack::new(span, &self.rows, &spec.signal)).transpose()?;
-        let longest = spec.signal.rate.samples_in(spec.hop) as usize + 1;
+        let longest = (spec.signal.rate.samples_in(spec.hop) as usize + 1).max(self.rows.width);
         self.samples = vec![0.0; self.look_back.as_ref().map_or(longest, LookBack::length)];
         Ok(Arc::new(FeatureSpec {
             rows: self.rows.names.clone(),
@@ -61,6 +61,26 @@ impl ChannelStatistic {
             for (row, value) in out.values.iter_mut().enumerate() {
                 *value = statistic(look_back.copy(row, &mut self.samples));
             }
+        }
+        Ok(())
+    }
+
+    /// Over the window alone, all channels at once: `statistic` takes `[sample][channel]` to one number a channel.
+    pub(super) fn process_window(
+        &mut self,
+        input: &Window,
+        out: &mut Features,
+        statistic: impl Fn(&[f32], &mut [f64]) -> Result<(), KernelError>,
+    ) -> Result<(), OperatorError> {
+        same_channels(self.rows.width, input.samples.channels())?;
+        self.samples.resize(self.rows.width, f64::NAN);
+        statistic(input.samples.values(), &mut self.samples).map_err(|error| OperatorError::Input {
+            what: "values",
+            expected: "whole samples of the prepared channels".to_owned(),
+            found: error.to_string(),
+        })?;
+        for (value, channel) in out.values.iter_mut().zip(&self.rows.channels) {
+            *value = self.samples[*channel];
         }
         Ok(())
     }
