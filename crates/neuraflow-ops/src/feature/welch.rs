@@ -6,7 +6,7 @@ use neuraflow_core::model::{SamplingRate, Span, Window};
 use neuraflow_core::operator::{Latency, OperatorError, WindowSpec};
 
 use super::LookBack;
-use crate::kernel::{Detrend, KernelError, Psd, Value, Window as Taper};
+use crate::kernel::{Detrend, KernelError, LANES, Psd, PsdLanes, Value, Window as Taper};
 use crate::shape::{Rows, same_channels};
 
 /// Welch's method (mean taken off, periodic Hann taper, segments that overlap by half) over a look-back that ends with
@@ -19,12 +19,40 @@ pub(super) struct Welch {
     state: Option<State>,
 }
 
+/// With fewer rows the memory for lanes would be more than that of the look-back.
+const ROWS_FOR_LANES: usize = 4 * LANES;
+
 /// What `prepare` allocates.
 struct State {
     look_back: LookBack,
     psd: Psd,
     samples: Vec<f64>,
     density: Vec<f64>,
+    lanes: Option<Lanes>,
+}
+
+/// The memory to compute several rows side by side.
+struct Lanes {
+    psd: PsdLanes,
+    samples: Vec<[f64; LANES]>,
+    density: Vec<[f64; LANES]>,
+}
+
+impl Lanes {
+    fn new(look_back: &LookBack, psd: &Psd) -> Self {
+        let samples = vec![[0.0; LANES]; look_back.length()];
+        Self { psd: PsdLanes::new(psd), samples, density: vec![[0.0; LANES]; psd.bins()] }
+    }
+
+    /// Computes the rows from `first` on, with room for the samples of one. False where a value is missing.
+    fn rows(&mut self, first: usize, look_back: &LookBack, row: &mut [f64], psd: &Psd) -> bool {
+        for lane in 0..LANES {
+            for (wide, value) in self.samples.iter_mut().zip(look_back.copy(first + lane, row)) {
+                wide[lane] = *value;
+            }
+        }
+        self.psd.process(psd, &self.samples, &mut self.density)
+    }
 }
 
 impl std::fmt::Debug for State {
@@ -74,7 +102,8 @@ impl Welch {
         let look_back = LookBack::new(self.over, &self.rows, &spec.signal)?;
         let psd = self.plan(spec.signal.rate)?;
         let (samples, density) = (vec![0.0; look_back.length()], vec![0.0; psd.bins()]);
-        Ok(&self.state.insert(State { look_back, psd, samples, density }).psd)
+        let lanes = (self.rows.len() >= ROWS_FOR_LANES).then(|| Lanes::new(&look_back, &psd));
+        Ok(&self.state.insert(State { look_back, psd, samples, density, lanes }).psd)
     }
 
     /// Takes in a window, and once the look-back is full gives each row's density to `each`.
@@ -84,12 +113,25 @@ impl Welch {
         mut each: impl FnMut(usize, &[f64]),
     ) -> Result<(), OperatorError> {
         same_channels(self.rows.width, input.samples.channels())?;
-        let Some(State { look_back, psd, samples, density }) = &mut self.state else {
+        let Some(State { look_back, psd, samples, density, lanes }) = &mut self.state else {
             return Ok(());
         };
         look_back.push(&input.samples, &self.rows);
         if look_back.is_full() {
-            for row in 0..self.rows.len() {
+            let mut side_by_side = 0;
+            if let Some(lanes) = lanes {
+                let rows = self.rows.len();
+                while side_by_side + LANES <= rows && lanes.rows(side_by_side, look_back, samples, psd) {
+                    for lane in 0..LANES {
+                        for (value, bin) in density.iter_mut().zip(&lanes.density) {
+                            *value = bin[lane];
+                        }
+                        each(side_by_side + lane, density);
+                    }
+                    side_by_side += LANES;
+                }
+            }
+            for row in side_by_side..self.rows.len() {
                 psd.process(look_back.copy(row, samples), density).map_err(|e| refused(&e))?;
                 each(row, density);
             }

@@ -6,6 +6,7 @@
 mod channels;
 
 pub use channels::rms_of_channels;
+pub(super) use channels::sums;
 
 /// A statistic and the number of valid values it comes from. Too few valid values give NaN.
 ///

@@ -55,14 +55,14 @@ fn rms_of_block<T: Value, const W: usize>(values: &[T], channels: usize, first: 
         |sample: &[T]| sample[first..].first_chunk::<W>().map_or([0.0; W], |values| values.map(T::to_f64));
     let samples = (values.len() / channels) as f64;
     let mut valid = [samples; W];
-    let mut sums = squares(values, channels, |sample| {
+    let mut sums = sums_of(values, channels, |sample| {
         let value = lanes(sample);
         times(value, value)
     });
     // No sum of squares with a value in it that is not finite is.
     if !sums.iter().fold(true, |all, sum| all & sum.is_finite()) {
         let finite = |sample: &[T]| lanes(sample).map(|value| if value.is_finite() { 1.0 } else { 0.0 });
-        sums = squares(values, channels, |sample| {
+        sums = sums_of(values, channels, |sample| {
             let value = lanes(sample).map(|value| if value.is_finite() { value } else { 0.0 });
             times(value, value)
         });
@@ -78,15 +78,21 @@ fn rms_of_block<T: Value, const W: usize>(values: &[T], channels: usize, first: 
     rms
 }
 
-/// Sums of the squares of a block of channels, each in the tree of [`sum`](super::sum).
+/// Sums of several channels, each in the tree of [`sum`](super::sum).
 #[inline(always)]
-fn squares<T: Value, const W: usize>(
+pub(in crate::kernel) fn sums<const W: usize>(values: &[[f64; W]]) -> [f64; W] {
+    sums_of(values.as_flattened(), W, |sample| sample.first_chunk().copied().unwrap_or([0.0; W]))
+}
+
+/// Sums of a function of the values of a block of channels, each in the tree of [`sum`](super::sum).
+#[inline(always)]
+fn sums_of<T: Value, const W: usize>(
     values: &[T],
     channels: usize,
-    square: impl Fn(&[T]) -> [f64; W] + Copy,
+    term: impl Fn(&[T]) -> [f64; W] + Copy,
 ) -> [f64; W] {
     let mut leaves = values.chunks(BLOCK * channels);
-    let first = leaf(leaves.next().unwrap_or_default(), channels, square);
+    let first = leaf(leaves.next().unwrap_or_default(), channels, term);
     if leaves.len() == 0 {
         return first;
     }
@@ -96,7 +102,7 @@ fn squares<T: Value, const W: usize>(
     pending[0] = first;
     let mut number = 1_usize;
     for values in leaves {
-        let mut sum = leaf(values, channels, square);
+        let mut sum = leaf(values, channels, term);
         let joined = number.trailing_ones() as usize;
         for left in &pending[..joined] {
             sum = plus(*left, sum);
@@ -114,12 +120,12 @@ fn squares<T: Value, const W: usize>(
 fn leaf<T: Value, const W: usize>(
     values: &[T],
     channels: usize,
-    square: impl Fn(&[T]) -> [f64; W] + Copy,
+    term: impl Fn(&[T]) -> [f64; W] + Copy,
 ) -> [f64; W] {
     let mut partial = [[0.0; W]; 8];
     for rows in values.chunks(8 * channels) {
         for (partial, sample) in partial.iter_mut().zip(rows.chunks_exact(channels)) {
-            *partial = plus(*partial, square(sample));
+            *partial = plus(*partial, term(sample));
         }
     }
     let [a, b, c, d, e, f, g, h] = partial;
