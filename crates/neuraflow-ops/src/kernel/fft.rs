@@ -104,38 +104,59 @@ impl<C: Cell> Stockham<C> {
         // Each stage splits the transforms of length `span` by its factor; `stride` of them are interleaved.
         let (mut span, mut stride) = (x.len(), 1);
         for factor in &self.factors {
-            let rest = span / factor;
-            for k in 0..rest {
-                for q in 0..stride {
-                    let leg = &mut self.leg[..*factor];
-                    for (j, value) in leg.iter_mut().enumerate() {
-                        *value = x[q + stride * (k + rest * j)];
-                    }
-                    let at = q + stride * factor * k;
-                    let mut put = |r: usize, value: C| {
-                        // The index stays below n: r·k < factor · rest = span, and stride · span = n.
-                        self.other[at + stride * r] = value.times(self.roots[stride * r * k]);
-                    };
-                    match leg {
-                        [a, b] => {
-                            put(0, *a + *b);
-                            put(1, *a - *b);
-                        }
-                        [a, b, c, d] => {
-                            let (even, odd) = (*a + *c, *b + *d);
-                            let (low, high) = (*a - *c, *b - *d);
-                            let turned = high.turned();
-                            put(0, even + odd);
-                            put(1, low + turned);
-                            put(2, even - odd);
-                            put(3, low - turned);
-                        }
-                        leg => odd_butterfly(leg, &self.roots, put),
-                    }
-                }
+            let (roots, other) = (&self.roots[..], &mut self.other[..]);
+            // A factor that the compiler knows keeps its values in registers.
+            match *factor {
+                2 => stage(x, other, roots, [span, stride], &mut [C::ZERO; 2]),
+                3 => stage(x, other, roots, [span, stride], &mut [C::ZERO; 3]),
+                4 => stage(x, other, roots, [span, stride], &mut [C::ZERO; 4]),
+                5 => stage(x, other, roots, [span, stride], &mut [C::ZERO; 5]),
+                factor => stage(x, other, roots, [span, stride], &mut self.leg[..factor]),
             }
             x.copy_from_slice(&self.other);
-            (span, stride) = (rest, stride * factor);
+            (span, stride) = (span / factor, stride * factor);
+        }
+    }
+}
+
+/// One stage, by as many values as `leg` has, from `x` to `other`.
+#[inline(always)]
+fn stage<C: Cell>(
+    x: &[C],
+    other: &mut [C],
+    roots: &[Complex64],
+    [span, stride]: [usize; 2],
+    leg: &mut (impl AsMut<[C]> + ?Sized),
+) {
+    let leg = leg.as_mut();
+    let factor = leg.len();
+    let rest = span / factor;
+    for k in 0..rest {
+        for q in 0..stride {
+            for (j, value) in leg.iter_mut().enumerate() {
+                *value = x[q + stride * (k + rest * j)];
+            }
+            let at = q + stride * factor * k;
+            let mut put = |r: usize, value: C| {
+                // The index stays below n: r·k < factor · rest = span, and stride · span = n.
+                other[at + stride * r] = value.times(roots[stride * r * k]);
+            };
+            match &mut *leg {
+                [a, b] => {
+                    put(0, *a + *b);
+                    put(1, *a - *b);
+                }
+                [a, b, c, d] => {
+                    let (even, odd) = (*a + *c, *b + *d);
+                    let (low, high) = (*a - *c, *b - *d);
+                    let turned = high.turned();
+                    put(0, even + odd);
+                    put(1, low + turned);
+                    put(2, even - odd);
+                    put(3, low - turned);
+                }
+                leg => odd_butterfly(leg, roots, put),
+            }
         }
     }
 }
