@@ -8,7 +8,7 @@ use neuraflow_core::model::{FeatureSpec, Features, Span, Window};
 use neuraflow_core::operator::{Latency, OperatorError, WindowSpec};
 
 use super::LookBack;
-use crate::kernel::Value;
+use crate::kernel::{KernelError, Value};
 use crate::shape::{Rows, as_array, same_channels};
 
 /// One number for each channel, from its samples oldest first.
@@ -59,6 +59,26 @@ impl ChannelStatistic {
             for (row, value) in out.values.iter_mut().enumerate() {
                 *value = statistic(look_back.copy(row, &mut self.samples));
             }
+        }
+        Ok(())
+    }
+
+    /// Over the window alone, all channels at once: `statistic` takes `[sample][channel]` to one number a channel.
+    pub(super) fn process_window(
+        &mut self,
+        input: &Window,
+        out: &mut Features,
+        statistic: impl Fn(&[f32], &mut [f64]) -> Result<(), KernelError>,
+    ) -> Result<(), OperatorError> {
+        same_channels(self.rows.width, input.samples.channels())?;
+        self.samples.resize(self.rows.width, f64::NAN);
+        statistic(input.samples.values(), &mut self.samples).map_err(|error| OperatorError::Input {
+            what: "values",
+            expected: "whole samples of the prepared channels".to_owned(),
+            found: error.to_string(),
+        })?;
+        for (value, channel) in out.values.iter_mut().zip(&self.rows.channels) {
+            *value = self.samples[*channel];
         }
         Ok(())
     }

@@ -75,7 +75,10 @@ impl Operator for Rms {
     }
 
     fn process(&mut self, input: &Window, out: &mut Features) -> Result<(), OperatorError> {
-        self.statistic.process(input, out, rms)
+        match self.statistic.over {
+            Some(_) => self.statistic.process(input, out, rms),
+            None => self.statistic.process_window(input, out, stats::rms_of_channels),
+        }
     }
 
     fn reset(&mut self) {

@@ -6,7 +6,7 @@ use neuraflow_core::model::{SamplingRate, Span, Window};
 use neuraflow_core::operator::{Latency, OperatorError, WindowSpec};
 
 use super::LookBack;
-use crate::kernel::{Detrend, KernelError, Psd, Value, Window as Taper};
+use crate::kernel::{Detrend, KernelError, LANES, Psd, PsdLanes, Value, Window as Taper};
 use crate::shape::{Rows, same_channels};
 
 /// Welch's method (mean taken off, periodic Hann taper, segments that overlap by half) over a look-back that ends with
@@ -19,6 +19,9 @@ pub(super) struct Welch {
     state: Option<State>,
 }
 
+/// With fewer rows the memory for lanes would be more than that of the look-back.
+const ROWS_FOR_LANES: usize = 4 * LANES;
+
 struct State {
     look_back: LookBack,
     segments: Segments,
@@ -26,6 +29,32 @@ struct State {
     psd: Option<Psd>,
     samples: Vec<f64>,
     density: Vec<f64>,
+    lanes: Option<Lanes>,
+}
+
+/// The memory to compute several rows side by side.
+struct Lanes {
+    psd: PsdLanes,
+    samples: Vec<[f64; LANES]>,
+    density: Vec<[f64; LANES]>,
+}
+
+impl Lanes {
+    fn new(psd: &Psd) -> Self {
+        Self { psd: PsdLanes::new(psd), samples: Vec::new(), density: vec![[0.0; LANES]; psd.bins()] }
+    }
+
+    /// Computes the rows from `first` on, with room for the samples of one. False where a value is missing.
+    fn rows(&mut self, first: usize, look_back: &LookBack, row: &mut Vec<f64>, psd: &Psd) -> bool {
+        for lane in 0..LANES {
+            let values = look_back.copy(first + lane, row);
+            self.samples.resize(values.len(), [0.0; LANES]);
+            for (wide, value) in self.samples.iter_mut().zip(values) {
+                wide[lane] = *value;
+            }
+        }
+        self.psd.process(psd, &self.samples, &mut self.density)
+    }
 }
 
 /// The longest segment that is planned before its samples are there: a second at 30 kHz. What is longer may be no more
@@ -106,7 +135,8 @@ impl Welch {
         let look_back = LookBack::new(self.over, &self.rows, &spec.signal)?;
         let segments = self.segments(spec.signal.rate)?;
         let psd = (segments.length <= PLANNED_AHEAD).then(|| segments.plan()).transpose()?;
-        self.state = Some(State { look_back, segments, psd, samples: Vec::new(), density: Vec::new() });
+        let (samples, density) = (Vec::new(), Vec::new());
+        self.state = Some(State { look_back, segments, psd, samples, density, lanes: None });
         Ok(segments)
     }
 
@@ -117,7 +147,7 @@ impl Welch {
         mut each: impl FnMut(usize, &[f64]),
     ) -> Result<(), OperatorError> {
         same_channels(self.rows.width, input.samples.channels())?;
-        let Some(State { look_back, segments, psd, samples, density }) = &mut self.state else {
+        let Some(State { look_back, segments, psd, samples, density, lanes }) = &mut self.state else {
             return Ok(());
         };
         look_back.push(&input.samples, &self.rows);
@@ -127,7 +157,20 @@ impl Welch {
                 unplanned => unplanned.insert(segments.plan()?),
             };
             density.resize(segments.bins(), 0.0);
-            for row in 0..self.rows.len() {
+            let (rows, mut side_by_side) = (self.rows.len(), 0);
+            if rows >= ROWS_FOR_LANES {
+                let lanes = lanes.get_or_insert_with(|| Lanes::new(psd));
+                while side_by_side + LANES <= rows && lanes.rows(side_by_side, look_back, samples, psd) {
+                    for lane in 0..LANES {
+                        for (value, bin) in density.iter_mut().zip(&lanes.density) {
+                            *value = bin[lane];
+                        }
+                        each(side_by_side + lane, density);
+                    }
+                    side_by_side += LANES;
+                }
+            }
+            for row in side_by_side..rows {
                 psd.process(look_back.copy(row, samples), density).map_err(|e| refused(&e))?;
                 each(row, density);
             }

@@ -7,10 +7,10 @@ use core::f64::consts::PI;
 
 use num_complex::Complex64;
 
+use super::cell::Cell;
+
 /// Prime factors up to this are transformed directly; a length with a greater one goes through Bluestein.
 const LARGEST_DIRECT: usize = 61;
-
-const ZERO: Complex64 = Complex64::new(0.0, 0.0);
 
 /// e^(−2πi k / n) for k up to n, from the first eighth of the turn, so that quarters and mirrored roots are exact.
 pub(super) fn root(k: usize, n: usize) -> Complex64 {
@@ -35,12 +35,12 @@ pub(super) fn root(k: usize, n: usize) -> Complex64 {
 
 /// A forward transform X(k) = Σ x(j) e^(−2πi jk / n) of one length, in place.
 #[derive(Debug, Clone)]
-pub(super) enum Fft {
-    Direct(Stockham),
-    Chirp(Bluestein),
+pub(super) enum Fft<C> {
+    Direct(Stockham<C>),
+    Chirp(Bluestein<C>),
 }
 
-impl Fft {
+impl<C: Cell> Fft<C> {
     pub(super) fn new(n: usize) -> Self {
         if factors(n).iter().all(|factor| *factor <= LARGEST_DIRECT) {
             Fft::Direct(Stockham::new(n))
@@ -50,7 +50,8 @@ impl Fft {
     }
 
     /// Transforms `x`, whose length is the planned one.
-    pub(super) fn forward(&mut self, x: &mut [Complex64]) {
+    #[inline(always)]
+    pub(super) fn forward(&mut self, x: &mut [C]) {
         match self {
             Fft::Direct(plan) => plan.forward(x),
             Fft::Chirp(plan) => plan.forward(x),
@@ -79,67 +80,90 @@ fn factors(mut n: usize) -> Vec<usize> {
 
 /// Self-sorting mixed-radix transform (T. G. Stockham 1966; P. N. Swarztrauber 1987, "Multiprocessor FFTs").
 #[derive(Debug, Clone)]
-pub(super) struct Stockham {
+pub(super) struct Stockham<C> {
     factors: Vec<usize>,
     roots: Vec<Complex64>,
-    other: Vec<Complex64>,
-    leg: Vec<Complex64>,
+    other: Vec<C>,
+    leg: Vec<C>,
 }
 
-impl Stockham {
+impl<C: Cell> Stockham<C> {
     fn new(n: usize) -> Self {
         let factors = factors(n);
         let widest = factors.iter().copied().max().unwrap_or(1);
         Self {
             factors,
             roots: (0..n).map(|k| root(k, n)).collect(),
-            other: vec![ZERO; n],
-            leg: vec![ZERO; widest],
+            other: vec![C::ZERO; n],
+            leg: vec![C::ZERO; widest],
         }
     }
 
-    fn forward(&mut self, x: &mut [Complex64]) {
+    #[inline(always)]
+    fn forward(&mut self, x: &mut [C]) {
         // Each stage splits the transforms of length `span` by its factor; `stride` of them are interleaved.
         let (mut span, mut stride) = (x.len(), 1);
         for factor in &self.factors {
-            let rest = span / factor;
-            for k in 0..rest {
-                for q in 0..stride {
-                    let leg = &mut self.leg[..*factor];
-                    for (j, value) in leg.iter_mut().enumerate() {
-                        *value = x[q + stride * (k + rest * j)];
-                    }
-                    let at = q + stride * factor * k;
-                    let mut put = |r: usize, value: Complex64| {
-                        // The index stays below n: r·k < factor · rest = span, and stride · span = n.
-                        self.other[at + stride * r] = value * self.roots[stride * r * k];
-                    };
-                    match leg {
-                        [a, b] => {
-                            put(0, *a + *b);
-                            put(1, *a - *b);
-                        }
-                        [a, b, c, d] => {
-                            let (even, odd) = (*a + *c, *b + *d);
-                            let (low, high) = (*a - *c, *b - *d);
-                            let turned = Complex64::new(high.im, -high.re);
-                            put(0, even + odd);
-                            put(1, low + turned);
-                            put(2, even - odd);
-                            put(3, low - turned);
-                        }
-                        leg => odd_butterfly(leg, &self.roots, put),
-                    }
-                }
+            let (roots, other) = (&self.roots[..], &mut self.other[..]);
+            // A factor that the compiler knows keeps its values in registers.
+            match *factor {
+                2 => stage(x, other, roots, [span, stride], &mut [C::ZERO; 2]),
+                3 => stage(x, other, roots, [span, stride], &mut [C::ZERO; 3]),
+                4 => stage(x, other, roots, [span, stride], &mut [C::ZERO; 4]),
+                5 => stage(x, other, roots, [span, stride], &mut [C::ZERO; 5]),
+                factor => stage(x, other, roots, [span, stride], &mut self.leg[..factor]),
             }
             x.copy_from_slice(&self.other);
-            (span, stride) = (rest, stride * factor);
+            (span, stride) = (span / factor, stride * factor);
+        }
+    }
+}
+
+/// One stage, by as many values as `leg` has, from `x` to `other`.
+#[inline(always)]
+fn stage<C: Cell>(
+    x: &[C],
+    other: &mut [C],
+    roots: &[Complex64],
+    [span, stride]: [usize; 2],
+    leg: &mut (impl AsMut<[C]> + ?Sized),
+) {
+    let leg = leg.as_mut();
+    let factor = leg.len();
+    let rest = span / factor;
+    for k in 0..rest {
+        for q in 0..stride {
+            for (j, value) in leg.iter_mut().enumerate() {
+                *value = x[q + stride * (k + rest * j)];
+            }
+            let at = q + stride * factor * k;
+            let mut put = |r: usize, value: C| {
+                // The index stays below n: r·k < factor · rest = span, and stride · span = n.
+                other[at + stride * r] = value.times(roots[stride * r * k]);
+            };
+            match &mut *leg {
+                [a, b] => {
+                    put(0, *a + *b);
+                    put(1, *a - *b);
+                }
+                [a, b, c, d] => {
+                    let (even, odd) = (*a + *c, *b + *d);
+                    let (low, high) = (*a - *c, *b - *d);
+                    let turned = high.turned();
+                    put(0, even + odd);
+                    put(1, low + turned);
+                    put(2, even - odd);
+                    put(3, low - turned);
+                }
+                leg => odd_butterfly(leg, roots, put),
+            }
         }
     }
 }
 
 /// Transform of odd length: legs j and p − j share their products with cosine and sine.
-fn odd_butterfly(leg: &mut [Complex64], roots: &[Complex64], mut put: impl FnMut(usize, Complex64)) {
+#[inline(always)]
+fn odd_butterfly<C: Cell>(leg: &mut [C], roots: &[Complex64], mut put: impl FnMut(usize, C)) {
     let p = leg.len();
     let half = p / 2;
     let (first, rest) = (leg[0], &mut leg[1..]);
@@ -147,10 +171,10 @@ fn odd_butterfly(leg: &mut [Complex64], roots: &[Complex64], mut put: impl FnMut
         let (a, b) = (rest[j], rest[p - 2 - j]);
         (rest[j], rest[p - 2 - j]) = (a + b, a - b);
     }
-    put(0, rest[..half].iter().fold(first, |sum, value| sum + value));
+    put(0, rest[..half].iter().fold(first, |sum, value| sum + *value));
     let step = roots.len() / p;
     for r in 1..=half {
-        let (mut even, mut odd) = (first, ZERO);
+        let (mut even, mut odd) = (first, C::ZERO);
         let mut turn = 0;
         for j in 0..half {
             turn += r;
@@ -158,10 +182,10 @@ fn odd_butterfly(leg: &mut [Complex64], roots: &[Complex64], mut put: impl FnMut
                 turn -= p;
             }
             let w = roots[step * turn];
-            even += rest[j] * w.re;
-            odd += rest[p - 2 - j] * w.im;
+            even = even + rest[j].scaled(w.re);
+            odd = odd + rest[p - 2 - j].scaled(w.im);
         }
-        let turned = Complex64::new(-odd.im, odd.re);
+        let turned = odd.turned_back();
         put(r, even + turned);
         put(p - r, even - turned);
     }
@@ -170,46 +194,46 @@ fn odd_butterfly(leg: &mut [Complex64], roots: &[Complex64], mut put: impl FnMut
 /// Any length as a convolution of a power-of-two length (L. Bluestein 1970, IEEE Trans. Audio Electroacoust.
 /// 18(4):451).
 #[derive(Debug, Clone)]
-pub(super) struct Bluestein {
+pub(super) struct Bluestein<C> {
     chirp: Vec<Complex64>,
     /// Transform of the conjugate chirp, over the convolution's length.
     kernel: Vec<Complex64>,
-    inner: Stockham,
-    work: Vec<Complex64>,
+    inner: Stockham<C>,
+    work: Vec<C>,
 }
 
-impl Bluestein {
+impl<C: Cell> Bluestein<C> {
     fn new(n: usize) -> Self {
         let length = (2 * n - 1).next_power_of_two();
         // The square is reduced first: a large angle would lose the digits of its turn.
         let turn = |k: usize| (k as u128 * k as u128 % (2 * n as u128)) as usize;
         let chirp: Vec<_> = (0..n).map(|k| root(turn(k), 2 * n)).collect();
-        let mut kernel = vec![ZERO; length];
+        let mut kernel = vec![Complex64::ZERO; length];
         for (k, value) in chirp.iter().enumerate() {
             kernel[k] = value.conj();
             kernel[(length - k) % length] = value.conj();
         }
-        let mut inner = Stockham::new(length);
-        inner.forward(&mut kernel);
+        Stockham::<Complex64>::new(length).forward(&mut kernel);
         for value in &mut kernel {
             *value /= length as f64;
         }
-        Self { chirp, kernel, inner, work: vec![ZERO; length] }
+        Self { chirp, kernel, inner: Stockham::new(length), work: vec![C::ZERO; length] }
     }
 
-    fn forward(&mut self, x: &mut [Complex64]) {
-        self.work.fill(ZERO);
+    #[inline(always)]
+    fn forward(&mut self, x: &mut [C]) {
+        self.work.fill(C::ZERO);
         for ((work, x), chirp) in self.work.iter_mut().zip(&*x).zip(&self.chirp) {
-            *work = x * chirp;
+            *work = x.times(*chirp);
         }
         self.inner.forward(&mut self.work);
         // The inverse transform is the forward one between two conjugations.
         for (work, kernel) in self.work.iter_mut().zip(&self.kernel) {
-            *work = (*work * kernel).conj();
+            *work = work.times(*kernel).conj();
         }
         self.inner.forward(&mut self.work);
         for ((x, work), chirp) in x.iter_mut().zip(&self.work).zip(&self.chirp) {
-            *x = work.conj() * chirp;
+            *x = work.conj().times(*chirp);
         }
     }
 }
@@ -227,7 +251,7 @@ mod tests {
                 })
                 .collect();
             let mut found = x.clone();
-            let mut plan = Fft::new(n);
+            let mut plan = Fft::<Complex64>::new(n);
             plan.forward(&mut found);
             let scale = x.iter().map(|v| v.norm()).sum::<f64>();
             for (k, found) in found.iter().enumerate().step_by(1 + n / 100) {

@@ -7,6 +7,7 @@
 pub mod stats;
 
 mod band;
+mod cell;
 mod complex;
 mod design;
 mod dft;
@@ -30,5 +31,6 @@ pub use num_complex::Complex64;
 pub use sections::Sos;
 pub use sos::{Missing, Precision, SosFilter, SosState};
 pub use spectrum::{Detrend, Psd};
+pub(crate) use spectrum::{LANES, PsdLanes};
 pub use value::{Value, gather_channel};
 pub use window::Window;

@@ -1,9 +1,12 @@
 //! Power spectral density of one channel: periodogram and Welch's average of periodograms.
 
+mod lanes;
+
 use num_complex::Complex64;
 
 use super::stats::sum;
 use super::{KernelError, RealDft, Window};
+pub(crate) use lanes::{LANES, PsdLanes};
 
 /// What is taken off a segment before its spectrum.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -153,13 +156,18 @@ impl Psd {
             density.fill(f64::NAN);
             return Ok(0);
         }
-        // All but 0 Hz and, for an even length, half the sampling rate stand for two bins of the full spectrum.
-        let doubled = 1..self.taper.len().div_ceil(2);
         for (bin, value) in density.iter_mut().enumerate() {
-            let sides = if doubled.contains(&bin) { 2.0 } else { 1.0 };
-            *value *= sides * self.scale / segments as f64;
+            *value *= self.scale_of(bin, segments);
         }
         Ok(segments)
+    }
+
+    /// All but 0 Hz and, for an even length, half the sampling rate stand for two bins of the full spectrum.
+    #[inline(always)]
+    fn scale_of(&self, bin: usize, segments: usize) -> f64 {
+        let doubled = 1..self.taper.len().div_ceil(2);
+        let sides = if doubled.contains(&bin) { 2.0 } else { 1.0 };
+        sides * self.scale / segments as f64
     }
 
     fn add_periodogram(&mut self, segment: &[f64], density: &mut [f64]) -> Result<(), KernelError> {

@@ -3,6 +3,11 @@
 //! A sum's tree depends on the number of values only, never on the processor's vector width, so the same input
 //! gives the same bits everywhere. A value is valid when it is finite.
 
+mod channels;
+
+pub use channels::rms_of_channels;
+pub(super) use channels::sums;
+
 /// A statistic and the number of valid values it comes from. Too few valid values give NaN.
 ///
 /// ```
