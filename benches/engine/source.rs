@@ -1,7 +1,7 @@
 //! Sources that send a load: all at once, or each packet when it is due.
 
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use cpu_time::ProcessTime;
 use neuraflow::ingest::{Ingest, StreamSlot};
@@ -13,26 +13,28 @@ use crate::load::Load;
 
 /// CPU time of the process and the wall's, between the end of the warm-up and the last packet.
 #[derive(Default)]
-pub struct Stopwatch(Mutex<(Option<(ProcessTime, std::time::Instant)>, Duration, Duration)>);
+pub struct Stopwatch {
+    started: Mutex<Option<(ProcessTime, Instant)>>,
+    took: Mutex<(Duration, Duration)>,
+}
 
 impl Stopwatch {
     pub fn start(&self) {
-        self.0.lock().unwrap().0 = Some((ProcessTime::now(), std::time::Instant::now()));
+        *self.started.lock().unwrap() = Some((ProcessTime::now(), Instant::now()));
     }
 
     pub fn stop(&self) {
-        let mut inner = self.0.lock().unwrap();
-        if let Some((cpu, wall)) = inner.0 {
-            (inner.1, inner.2) = (cpu.elapsed(), wall.elapsed());
+        if let Some((cpu, wall)) = *self.started.lock().unwrap() {
+            *self.took.lock().unwrap() = (cpu.elapsed(), wall.elapsed());
         }
     }
 
     pub fn cpu(&self) -> Duration {
-        self.0.lock().unwrap().1
+        self.took.lock().unwrap().0
     }
 
     pub fn wall(&self) -> Duration {
-        self.0.lock().unwrap().2
+        self.took.lock().unwrap().1
     }
 }
 

@@ -14,7 +14,7 @@ use crate::model::{
 /// Data that flows between operators. Its [`Spec`](Item::Spec) is what `prepare` needs to know of it.
 pub trait Item: Clone + Send + 'static {
     /// Shape and meaning, fixed for the life of a stream.
-    type Spec: Clone + Send + Sync + 'static;
+    type Spec: Clone + PartialEq + Send + Sync + 'static;
 
     /// The window it was computed from, if it was.
     fn info(&self) -> Option<&WindowInfo> {
@@ -26,6 +26,9 @@ pub trait Item: Clone + Send + 'static {
 pub trait WindowItem: Item {
     /// An item without results yet.
     fn blank(info: WindowInfo, spec: &Self::Spec) -> Self;
+
+    /// Takes on the shape of another stream's items, keeping its memory: streams take turns with the same item.
+    fn reshape(&mut self, spec: &Self::Spec);
 
     /// Empties it for the next window, keeping its memory.
     fn begin(&mut self, info: &WindowInfo);
@@ -86,6 +89,13 @@ impl WindowItem for Features {
         Self { info, spec: Arc::clone(spec), values: vec![f64::NAN; spec.len()] }
     }
 
+    fn reshape(&mut self, spec: &Arc<FeatureSpec>) {
+        if !Arc::ptr_eq(&self.spec, spec) {
+            self.spec = Arc::clone(spec);
+        }
+        self.values.resize(spec.len(), f64::NAN);
+    }
+
     fn begin(&mut self, info: &WindowInfo) {
         self.info.clone_from(info);
         self.values.fill(f64::NAN);
@@ -105,6 +115,8 @@ impl<I: Clone + Send + 'static> WindowItem for Decision<I> {
     fn blank(info: WindowInfo, _: &Arc<[String]>) -> Self {
         Self { info, outcome: Err(NoDecision::WarmUp) }
     }
+
+    fn reshape(&mut self, _: &Arc<[String]>) {}
 
     fn begin(&mut self, info: &WindowInfo) {
         self.info.clone_from(info);

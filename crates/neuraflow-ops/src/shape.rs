@@ -84,6 +84,11 @@ impl Rows {
     pub(crate) fn len(&self) -> usize {
         self.channels.len()
     }
+
+    /// Whether every channel has a row, so that rows lie as channels do.
+    pub(crate) fn are_all(&self) -> bool {
+        self.channels.len() == self.width
+    }
 }
 
 /// The 10-20 name if there is one, else the label; with the channel's number from 1 behind it where that is not unique.

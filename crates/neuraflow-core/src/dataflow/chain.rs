@@ -8,6 +8,7 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use super::error::PipelineError;
+use super::outbox::Pool;
 use super::report::WindowCounts;
 use crate::model::{Chunk, Marker, Recovery, StreamHeader, Timestamp, Window, WindowInfo};
 use crate::operator::{Item, Operator, OperatorError, WindowItem};
@@ -173,14 +174,13 @@ impl Node<Chunk> for WindowNode {
     fn push(&mut self, chunk: &Chunk, step: &mut Step) {
         let settled = self.started.saturating_add(self.warm_up);
         let coverage = std::mem::take(&mut step.coverage);
-        let arrival = step.arrival;
-        self.assembler.push(
-            chunk,
-            &coverage,
-            settled,
-            arrival,
-            &mut closed(&mut self.children, self.counted, step),
-        );
+        let (arrival, mut space) = (step.arrival, step.spare.pop().unwrap_or_default());
+        self.assembler.swap_space(&mut space);
+        let mut out = closed(&mut self.children, self.counted, step);
+        self.assembler.push(chunk, &coverage, settled, arrival, &mut out);
+        drop(out);
+        self.assembler.swap_space(&mut space);
+        step.spare.push(space);
         step.coverage = coverage;
         step.needs_from = step.needs_from.min(self.assembler.needs_from());
     }
@@ -247,7 +247,8 @@ pub(super) struct MapNode<O: Operator> {
     pub(super) stage: Arc<str>,
     pub(super) operator: O,
     pub(super) spec: <O::Out as Item>::Spec,
-    pub(super) out: Option<O::Out>,
+    /// What it computes into; empty between two windows of whatever stream.
+    pub(super) pool: Pool<O::Out>,
     /// How long after a start its output is settled, in nanoseconds of event time: every warm-up and look-back up to here.
     pub(super) settling: crate::model::Span,
     /// Event time of the latest start or restart.
@@ -265,24 +266,26 @@ where
 {
     /// Puts out what the operator still holds, a window's item at a time.
     fn flush(&mut self, step: &mut Step) {
-        let (Some(mut after), Some(out)) = (self.latest.take(), &mut self.out) else { return };
+        let Some(mut after) = self.latest.take() else { return };
         // What it is asked with is the instant after the last window. What it has to give is of an earlier one.
         (after.index, after.start) = (after.index.saturating_add(1), after.end);
         (after.expected, after.received, after.imputed) = (0, 0, 0);
         let mut given = None;
+        let mut out = item(&self.pool, &self.spec, &after);
         loop {
             out.begin(&after);
-            if let Err(error) = self.operator.finish(out) {
+            if let Err(error) = self.operator.finish(&mut out) {
                 step.failed(&self.stage, error);
-                return;
+                break;
             }
             // Each later than the one before, so that it comes to an end whatever the operator does.
             match out.info().map(|info| info.index) {
                 Some(index) if index < after.index && Some(index) > given => given = Some(index),
-                _ => return,
+                _ => break,
             }
-            push_all(&mut self.children, out, step);
+            push_all(&mut self.children, &out, step);
         }
+        self.pool.borrow_mut().push(out);
     }
 }
 
@@ -290,8 +293,8 @@ impl<O: Operator> Node<O::In> for MapNode<O>
 where
     O::Out: WindowItem,
 {
-    fn push(&mut self, item: &O::In, step: &mut Step) {
-        let Some(info) = item.info() else { return };
+    fn push(&mut self, input: &O::In, step: &mut Step) {
+        let Some(info) = input.info() else { return };
         let settled = info.end >= self.started + self.settling;
         let info = match &mut self.latest {
             Some(latest) => {
@@ -301,22 +304,17 @@ where
             empty => empty.insert(info.clone()),
         };
         info.warm_up |= !settled;
-        let out = match &mut self.out {
-            Some(out) => {
-                out.begin(info);
-                out
-            }
-            empty => empty.insert(O::Out::blank(info.clone(), &self.spec)),
-        };
-        if let Err(error) = self.operator.process(item, out) {
+        let mut out = item(&self.pool, &self.spec, info);
+        if let Err(error) = self.operator.process(input, &mut out) {
             out.begin(info); // nothing half-computed leaves
             if step.failed(&self.stage, error) == Recovery::Reset {
                 self.operator.reset();
             }
         }
         if !self.looks_ahead || out.info().is_some_and(|given| given.index != info.index) {
-            push_all(&mut self.children, out, step);
+            push_all(&mut self.children, &out, step);
         }
+        self.pool.borrow_mut().push(out);
     }
 
     fn event(&mut self, event: &Event, step: &mut Step) {
@@ -330,5 +328,18 @@ where
             Event::Marker(_) => {}
         }
         event_all(&mut self.children, event, step);
+    }
+}
+
+/// An item to compute into, out of the pool if there is one, that is empty but for its window.
+fn item<T: WindowItem>(pool: &Pool<T>, spec: &T::Spec, info: &WindowInfo) -> T {
+    let taken = pool.borrow_mut().pop();
+    match taken {
+        Some(mut item) => {
+            item.reshape(spec);
+            item.begin(info);
+            item
+        }
+        None => T::blank(info.clone(), spec),
     }
 }

@@ -1,7 +1,9 @@
-//! Outboxes: where a worker's chains leave what they put out, until the activation is over.
+//! What the chains of a worker share: outboxes, where they leave what they put out until the activation is over; items that
+//! they compute into in turn; and the specs of streams that are alike.
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
 use std::rc::Rc;
 
 use super::chain::{Event, Node, Step};
@@ -53,10 +55,19 @@ impl<T> Outbox<T> {
     }
 }
 
+/// Specs that a worker remembers: a graph has some, for devices of some kinds.
+const SPECS: usize = 64;
+
+/// Items of one type that chains compute into in turn.
+pub(super) type Pool<T> = Rc<RefCell<Vec<T>>>;
+
 /// A worker's outboxes: one for each outlet of the graph, filled by its chains and emptied after each activation.
 #[derive(Default)]
 pub(super) struct Outboxes {
     boxes: RefCell<Vec<Option<Rc<dyn Any>>>>,
+    /// One for each type.
+    pools: RefCell<Vec<Rc<dyn Any>>>,
+    specs: RefCell<VecDeque<Box<dyn Any>>>,
     flushed: Rc<Cell<u64>>,
 }
 
@@ -73,6 +84,29 @@ impl Outboxes {
             boxes[outlet] = Some(Rc::clone(&fresh) as Rc<dyn Any>);
             fresh
         })
+    }
+
+    /// The items of a type that chains compute into. A chain takes one and puts it back when it has passed it on.
+    pub(super) fn pool<T: 'static>(&self) -> Pool<T> {
+        let mut pools = self.pools.borrow_mut();
+        let existing = pools.iter().find_map(|any| Rc::clone(any).downcast::<RefCell<Vec<T>>>().ok());
+        existing.unwrap_or_else(|| {
+            let fresh = Rc::new(RefCell::new(Vec::<T>::new()));
+            pools.push(Rc::clone(&fresh) as Rc<dyn Any>);
+            fresh
+        })
+    }
+
+    /// The same spec as another stream already has, if there is one: then they share its memory.
+    pub(super) fn share<S: Clone + PartialEq + 'static>(&self, spec: S) -> S {
+        let mut specs = self.specs.borrow_mut();
+        let known = specs.iter().filter_map(|any| any.downcast_ref::<S>()).find(|known| **known == spec);
+        if let Some(known) = known {
+            return known.clone();
+        }
+        specs.truncate(SPECS - 1);
+        specs.push_front(Box::new(spec.clone()));
+        spec
     }
 
     /// When they were last emptied, in nanoseconds of the pipeline's clock.

@@ -113,13 +113,14 @@ where
     ) -> Result<Box<dyn Node<O::In>>, BuildError> {
         let mut operator = (self.make)();
         let (out_spec, latency) = site.prepare(&self.stage, &mut operator, spec, ahead)?;
+        let out_spec = site.outboxes.share(out_spec);
         let children = instantiate_all(&self.children, &out_spec, latency, site)?;
         let looks_ahead = operator.latency().look_ahead > Span::ZERO;
         Ok(Box::new(MapNode {
             stage: Arc::clone(&self.stage),
             operator,
             spec: out_spec,
-            out: None,
+            pool: site.outboxes.pool(),
             settling: latency.warm_up + latency.look_back,
             started: site.header.time_of(site.first),
             looks_ahead,

@@ -65,6 +65,14 @@ impl WindowAssembler {
         assembler
     }
 
+    /// Swaps the chunk that it gathers windows in with another one, and takes what it holds of the open window along. Who has
+    /// many streams lends all of them the same while they push: one whose packets end with their windows then keeps nothing
+    /// in between.
+    pub fn swap_space(&mut self, chunk: &mut Chunk) {
+        std::mem::swap(&mut self.window.samples, chunk);
+        self.window.samples.clone_from(chunk);
+    }
+
     /// The first sample whose coverage is still needed.
     pub fn needs_from(&self) -> u64 {
         self.begin

@@ -71,12 +71,16 @@ impl ChannelStatistic {
         statistic: impl Fn(&[f32], &mut [f64]) -> Result<(), KernelError>,
     ) -> Result<(), OperatorError> {
         same_channels(self.rows.width, input.samples.channels())?;
-        self.samples.resize(self.rows.width, f64::NAN);
-        statistic(input.samples.values(), &mut self.samples).map_err(|error| OperatorError::Input {
+        let refused = |error: KernelError| OperatorError::Input {
             what: "values",
             expected: "whole samples of the prepared channels".to_owned(),
             found: error.to_string(),
-        })?;
+        };
+        if self.rows.are_all() {
+            return statistic(input.samples.values(), &mut out.values).map_err(refused);
+        }
+        self.samples.resize(self.rows.width, f64::NAN);
+        statistic(input.samples.values(), &mut self.samples).map_err(refused)?;
         for (value, channel) in out.values.iter_mut().zip(&self.rows.channels) {
             *value = self.samples[*channel];
         }

@@ -46,7 +46,7 @@ pub struct Periodogram {
     /// For each length a complete window may have, and one for whatever else came last.
     plans: Vec<DftPower>,
     other: Option<DftPower>,
-    /// `[channel][bin]`, of every channel.
+    /// `[channel][bin]`, of every channel, where that is not the shape of the output.
     powers: Vec<f64>,
 }
 
@@ -111,7 +111,6 @@ impl Operator for Periodogram {
         self.plans = lengths.map(DftPower::new).collect::<Result<_, _>>().map_err(|e| refused(&e))?;
         self.other = None;
         self.columns = shortest / 2 + 1;
-        self.powers = vec![f64::NAN; self.rows.width * (shortest.div_ceil(2) + 1)];
         Ok(Arc::new(FeatureSpec {
             rows: self.rows.names.clone(),
             columns: (0..self.columns).map(|bin| format!("bin {bin}")).collect(),
@@ -127,6 +126,10 @@ impl Operator for Periodogram {
         }
         let dft = plan(&mut self.plans, &mut self.other, samples)?;
         let bins = dft.bins();
+        if self.rows.are_all() && bins == self.columns {
+            let done = dft.process(input.samples.values(), self.rows.width, &mut out.values);
+            return done.map_err(|e| refused(&e));
+        }
         self.powers.resize(self.rows.width * bins, f64::NAN);
         dft.process(input.samples.values(), self.rows.width, &mut self.powers).map_err(|e| refused(&e))?;
         for (row, channel) in out.values.chunks_exact_mut(self.columns).zip(&self.rows.channels) {
