@@ -86,10 +86,8 @@ impl<T: Item, F: Fn(&T) + Send + Sync + 'static> SinkWriter for CallbackWriter<T
 
     fn write(&mut self, items: &mut Vec<T>) -> Result<(), SinkError> {
         self.spent.clear(); // what nobody took back
-        for item in items.drain(..) {
-            (self.function)(&item);
-            self.spent.push(item);
-        }
+        items.iter().for_each(|item| (self.function)(item));
+        std::mem::swap(items, &mut self.spent);
         Ok(())
     }
 

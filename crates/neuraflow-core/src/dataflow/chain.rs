@@ -67,6 +67,13 @@ pub(super) enum Event {
 /// A place in a chain that takes items of one type.
 pub(super) trait Node<T> {
     fn push(&mut self, item: &T, step: &mut Step);
+
+    /// Takes an item that nobody else needs, and gives one back whose memory may be used again, if it can.
+    fn give(&mut self, item: T, step: &mut Step) -> Option<T> {
+        self.push(&item, step);
+        Some(item)
+    }
+
     fn event(&mut self, event: &Event, step: &mut Step);
 }
 
@@ -77,6 +84,15 @@ pub(super) fn push_all<T>(children: &mut Children<T>, item: &T, step: &mut Step)
     for child in children {
         child.push(item, step);
     }
+}
+
+/// Passes an item on that nobody needs afterwards. Gives one back whose memory may be used again.
+fn give_all<T>(children: &mut Children<T>, item: T, step: &mut Step) -> Option<T> {
+    let Some((last, others)) = children.split_last_mut() else { return Some(item) };
+    for child in others {
+        child.push(&item, step);
+    }
+    last.give(item, step)
 }
 
 pub(super) fn event_all<T>(children: &mut Children<T>, event: &Event, step: &mut Step) {
@@ -311,10 +327,12 @@ where
                 self.operator.reset();
             }
         }
-        if !self.looks_ahead || out.info().is_some_and(|given| given.index != info.index) {
-            push_all(&mut self.children, &out, step);
-        }
-        self.pool.borrow_mut().push(out);
+        let spare = if !self.looks_ahead || out.info().is_some_and(|given| given.index != info.index) {
+            give_all(&mut self.children, out, step)
+        } else {
+            Some(out)
+        };
+        self.pool.borrow_mut().extend(spare);
     }
 
     fn event(&mut self, event: &Event, step: &mut Step) {

@@ -29,7 +29,7 @@ impl<T> Outbox<T> {
     }
 
     /// Puts in a copy, in the memory of an item that came back if there is one.
-    pub(super) fn push_copy(&mut self, item: &T)
+    fn push_copy(&mut self, item: &T)
     where
         T: Clone,
     {
@@ -41,6 +41,12 @@ impl<T> Outbox<T> {
             None => item.clone(),
         };
         self.items.push(copy);
+    }
+
+    /// Puts an item in, for one that came back.
+    fn swap(&mut self, item: T) -> Option<T> {
+        self.items.push(item);
+        self.spare.pop()
     }
 
     /// Takes items back that a sink has seen.
@@ -123,6 +129,10 @@ pub(super) struct OutletNode<T> {
 impl<T: Clone> Node<T> for OutletNode<T> {
     fn push(&mut self, item: &T, _: &mut Step) {
         self.outbox.borrow_mut().push_copy(item);
+    }
+
+    fn give(&mut self, item: T, _: &mut Step) -> Option<T> {
+        self.outbox.borrow_mut().swap(item)
     }
 
     fn event(&mut self, _: &Event, _: &mut Step) {}
