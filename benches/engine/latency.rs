@@ -10,11 +10,15 @@ use neuraflow::resilience::{Clock, SystemClock};
 use neuraflow::sources::device::DeviceConfig;
 
 use crate::load::Load;
-use crate::work::Work;
+use crate::work::{Work, sum};
 
 /// Latencies in microseconds.
 pub struct Latency {
+    /// Windows measured, and all there were.
     pub windows: u64,
+    pub all: u64,
+    /// Sum of all values.
+    pub digest: f64,
     pub p50: f64,
     pub p99: f64,
     pub p999: f64,
@@ -31,14 +35,15 @@ pub fn paced(load: &Load, work: Work, warm_up: u64) -> Latency {
     headers.iter().for_each(|header| handle.open(header.clone()).unwrap());
     // Event time from which on windows are measured.
     let from = Timestamp::EPOCH + Span::nanos((load.interval * warm_up as u32).as_nanos() as i64);
-    let latencies = Arc::new(Mutex::new(LatencyHistogram::default()));
+    let latencies = Arc::new(Mutex::new((LatencyHistogram::default(), 0.0)));
     let see = {
         let (latencies, clock) = (Arc::clone(&latencies), Arc::clone(&clock));
         move |features: &Features| {
+            latencies.lock().unwrap().1 += sum(features);
             // The last of the window's results.
             if features.spec.columns.len() == 1 && features.info.start >= from {
                 let latency = clock.now().saturating_sub(features.info.arrival);
-                latencies.lock().unwrap().record(latency);
+                latencies.lock().unwrap().0.record(latency);
             }
         }
     };
@@ -64,11 +69,13 @@ pub fn paced(load: &Load, work: Work, warm_up: u64) -> Latency {
     std::thread::sleep(Duration::from_millis(100));
     let split = running.watch().status().latency;
     drop(handle);
-    running.join().unwrap();
-    let latencies = latencies.lock().unwrap();
+    let report = running.join().unwrap();
+    let (latencies, digest) = latencies.lock().unwrap().clone();
     let micros = |histogram: &LatencyHistogram, q| histogram.quantile(q).unwrap_or(0) as f64 / 1e3;
     Latency {
         windows: latencies.count(),
+        all: report.windows().total() - 2 * load.devices as u64,
+        digest,
         p50: micros(&latencies, 0.5),
         p99: micros(&latencies, 0.99),
         p999: micros(&latencies, 0.999),

@@ -8,6 +8,7 @@
 
 mod latency;
 mod load;
+mod peers;
 mod plain;
 mod source;
 mod summary;
@@ -25,6 +26,9 @@ fn main() {
         return summary::run(
             arguments.get(at + 1).filter(|next| *next != "--bench").map_or("", String::as_str),
         );
+    }
+    if arguments.iter().any(|argument| argument == "--peers") {
+        return peers::run(arguments.iter().any(|argument| argument == "--quick"));
     }
     let mut criterion = Criterion::default().configure_from_args();
     let load = Load::headsets(100, 160);

@@ -184,6 +184,6 @@ fn resident() -> u64 {
     status("VmRSS:")
 }
 
-fn peak() -> u64 {
+pub fn peak() -> u64 {
     status("VmHWM:")
 }

@@ -24,30 +24,20 @@ pub const SINGLE: Work = Work { precision: Precision::Single, spectral: true };
 /// The same in `f64`, the default of the library.
 pub const DOUBLE: Work = Work { precision: Precision::Double, spectral: true };
 
-/// What came out of a run, for comparing runs: all bits, and the sum of all values.
+/// What came out of a run, to the bit.
 #[derive(Default)]
-pub struct Digest {
-    bits: OutputDigest,
-    /// Powers count as the peers have them, on both sides of 0 Hz.
-    pub sum: f64,
-}
+pub struct Digest(OutputDigest);
 
 impl Digest {
     pub fn add(&mut self, features: &Features) {
-        let columns = features.spec.columns.len();
-        let samples = features.info.expected as usize;
-        let share = |bin: usize| if columns == 1 || bin == 0 || 2 * bin == samples { 1.0 } else { 0.5 };
-        for (_, row) in features.rows() {
-            self.sum += row.iter().enumerate().map(|(bin, value)| value * share(bin)).sum::<f64>();
-        }
         // The plain loop has no latency contracts, and so no warm-up.
         let mut features = features.clone();
         features.info.warm_up = false;
-        self.bits.features(columns as u32, &features);
+        self.0.features(features.spec.columns.len() as u32, &features);
     }
 
     pub fn bits(&self) -> u128 {
-        self.bits.finish()
+        self.0.finish()
     }
 }
 
@@ -87,7 +77,19 @@ impl Work {
         windows(self.pipeline(devices.clone(), see), devices, workers)
     }
 
-    /// The same, looking at what comes out.
+    /// The same, with the sum of all values as the peers' sinks take it.
+    pub fn sum(self, devices: &Devices) -> (u64, f64) {
+        let total = Arc::new(Mutex::new(0.0));
+        let see = {
+            let total = Arc::clone(&total);
+            move |features: &Features| *total.lock().unwrap() += sum(features)
+        };
+        let windows = windows(self.pipeline(devices.clone(), see), devices, 1);
+        let total = *total.lock().unwrap();
+        (windows, total)
+    }
+
+    /// The same, looking at all bits that come out.
     pub fn digest(self, devices: &Devices, workers: usize) -> (u64, Digest) {
         let digest = Arc::new(Mutex::new(Digest::default()));
         let see = {
@@ -98,6 +100,17 @@ impl Work {
         let digest = std::mem::take(&mut *digest.lock().unwrap());
         (windows, digest)
     }
+}
+
+/// The sum of a window's values; powers count as the peers have them, on both sides of 0 Hz.
+pub fn sum(features: &Features) -> f64 {
+    let columns = features.spec.columns.len();
+    let samples = features.info.expected as usize;
+    let share = |bin: usize| if columns == 1 || bin == 0 || 2 * bin == samples { 1.0 } else { 0.5 };
+    features
+        .rows()
+        .map(|(_, row)| row.iter().enumerate().map(|(bin, value)| value * share(bin)).sum::<f64>())
+        .sum()
 }
 
 fn windows(pipeline: Pipeline, devices: &Devices, workers: usize) -> u64 {
