@@ -20,7 +20,8 @@ pub struct Stopwatch {
 
 impl Stopwatch {
     pub fn start(&self) {
-        *self.started.lock().unwrap() = Some((ProcessTime::now(), Instant::now()));
+        // With several workers, from the first that gets there to the last that is done.
+        self.started.lock().unwrap().get_or_insert_with(|| (ProcessTime::now(), Instant::now()));
     }
 
     pub fn stop(&self) {

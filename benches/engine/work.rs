@@ -13,6 +13,8 @@ use crate::source::Devices;
 /// What is computed.
 #[derive(Clone, Copy, Debug)]
 pub struct Work {
+    /// Edges of the pass band in Hz.
+    pub band: (f64, f64),
     /// Of the filter's state.
     pub precision: Precision,
     /// The power of each bin, beside RMS.
@@ -20,9 +22,9 @@ pub struct Work {
 }
 
 /// RMS and spectra with the filter's state in `f32`: what the peers compute.
-pub const SINGLE: Work = Work { precision: Precision::Single, spectral: true };
+pub const SINGLE: Work = Work { band: (1.0, 40.0), precision: Precision::Single, spectral: true };
 /// The same in `f64`, the default of the library.
-pub const DOUBLE: Work = Work { precision: Precision::Double, spectral: true };
+pub const DOUBLE: Work = Work { band: (1.0, 40.0), precision: Precision::Double, spectral: true };
 
 /// What came out of a run, to the bit.
 #[derive(Default)]
@@ -43,7 +45,7 @@ impl Digest {
 
 impl Work {
     pub fn filter(self) -> Butterworth {
-        Butterworth::bandpass(4, 1.0..40.0).precision(self.precision)
+        Butterworth::bandpass(4, self.band.0..self.band.1).precision(self.precision)
     }
 
     pub fn name(self) -> &'static str {

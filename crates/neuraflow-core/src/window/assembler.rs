@@ -65,12 +65,16 @@ impl WindowAssembler {
         assembler
     }
 
-    /// Swaps the chunk that it gathers windows in with another one, and takes what it holds of the open window along. Who has
-    /// many streams lends all of them the same while they push: one whose packets end with their windows then keeps nothing
-    /// in between.
+    /// Swaps the chunk that it gathers windows in with another one, unless it holds samples of the open window. Who has many
+    /// streams lends all of them the same while they push: one whose packets end with their windows then keeps nothing in
+    /// between. Nothing is copied.
     pub fn swap_space(&mut self, chunk: &mut Chunk) {
-        std::mem::swap(&mut self.window.samples, chunk);
-        self.window.samples.clone_from(chunk);
+        let samples = &mut self.window.samples;
+        if samples.is_empty() {
+            let (first, channels) = (samples.first(), samples.channels());
+            std::mem::swap(samples, chunk);
+            samples.restart(first, channels);
+        }
     }
 
     /// The first sample whose coverage is still needed.
