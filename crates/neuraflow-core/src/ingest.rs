@@ -194,12 +194,13 @@ impl Ingest {
         Some(slab)
     }
 
-    /// Hands over each slab gathered since the last call, and starts new ones.
-    pub(crate) fn hand_over(&mut self, mut give: impl FnMut(&mut Slab)) {
+    /// Hands over each slab gathered since the last call, and starts new ones, in the memory of `used` ones if there are some.
+    pub(crate) fn hand_over(&mut self, used: &mut Vec<Slab>, mut give: impl FnMut(&mut Slab)) {
         for (worker, slab) in self.slabs.iter_mut().enumerate() {
             if !slab.entries.is_empty() {
                 slab.worker = worker as u32;
                 give(slab);
+                *slab = used.pop().unwrap_or_default();
                 slab.entries.clear();
                 slab.values.clear();
             }

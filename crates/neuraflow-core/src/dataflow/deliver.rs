@@ -228,9 +228,11 @@ fn in_line<W: SinkWriter>(
             input.for_each(|_, items| {
                 if let Some(delivery) = &mut line.0 {
                     delivery.write(items, flushed.get());
+                    let mut outbox = outbox.borrow_mut();
                     if let Some(spent) = delivery.spent() {
-                        outbox.borrow_mut().take_back(spent);
+                        outbox.take_back(spent);
                     }
+                    outbox.take_memory(std::mem::take(items));
                 }
             });
             if frontiers[0].is_empty()

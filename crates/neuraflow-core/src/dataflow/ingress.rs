@@ -11,6 +11,7 @@ use timely::scheduling::activate::SyncActivator;
 
 use super::error::PipelineError;
 use super::shared::Shared;
+use super::slab::UsedSlabs;
 use crate::ingest::{Ingest, Slab};
 use crate::source::{Polled, Source, SourceContext, SourceReader, Waker};
 
@@ -28,6 +29,7 @@ pub(super) fn ingress<'scope>(
     scope: Scope<'scope, Tick>,
     origin: &Arc<dyn Source>,
     reader_id: u32,
+    used: &UsedSlabs,
     shared: &Arc<Shared>,
 ) -> Stream<'scope, Tick, Slab> {
     let (workers, worker) = (scope.peers(), scope.index());
@@ -45,7 +47,7 @@ pub(super) fn ingress<'scope>(
         });
         let mut capability = reader.is_some().then_some(capability);
         let mut ingest = Ingest::new(reader_id, workers);
-        let shared = Arc::clone(shared);
+        let (shared, used) = (Arc::clone(shared), Rc::clone(used));
         move |output| {
             let (Some(cap), Some(source)) = (capability.as_mut(), reader.as_mut()) else { return };
             pending.store(false, Ordering::SeqCst); // before draining, or a wake in between is lost
@@ -63,7 +65,7 @@ pub(super) fn ingress<'scope>(
             ingest.set_arrival(now);
             let polled = source.poll(&mut ingest, BUDGET);
             let mut session = output.session_with_builder(&*cap);
-            ingest.hand_over(|slab| {
+            ingest.hand_over(&mut used.borrow_mut(), |slab| {
                 shared.pressure.enter(slab.weight());
                 session.give_container(slab);
             });

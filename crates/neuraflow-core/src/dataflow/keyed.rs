@@ -19,7 +19,7 @@ use super::items::LateSamples;
 use super::outbox::{Outbox, Outboxes};
 use super::report::{StreamReport, WindowCounts};
 use super::shared::Shared;
-use super::slab::SlabRoute;
+use super::slab::{SlabRoute, UsedSlabs, keep};
 use super::stream::{Change, StreamState, Workspace};
 use super::watch::INTERVAL;
 use crate::ingest::{Entry, EntryBody, Slab, StreamId};
@@ -33,6 +33,7 @@ pub(super) fn keyed(
     graph: &Arc<Graph>,
     outlets: &[Arc<dyn Outlet>],
     shared: &Arc<Shared>,
+    used: &UsedSlabs,
     reports: &Rc<RefCell<Vec<StreamReport>>>,
 ) {
     let outboxes = Rc::new(Outboxes::default());
@@ -42,7 +43,7 @@ pub(super) fn keyed(
     let mut input = builder.new_input(slabs, DistributorPact(|_| SlabRoute));
     let mut flushes: Vec<Flush> =
         outlets.iter().map(|outlet| outlet.attach(&mut builder, &outboxes, shared)).collect();
-    let reports = Rc::clone(reports);
+    let (reports, used) = (Rc::clone(reports), Rc::clone(used));
     let mut streams = Streams::new(Arc::clone(graph), Rc::clone(&outboxes), Arc::clone(shared), reports);
     builder.build(move |mut capabilities: Vec<Capability<Tick>>| {
         move |frontiers| {
@@ -50,6 +51,7 @@ pub(super) fn keyed(
             input.for_each(|_, slab| {
                 weight += slab.weight();
                 streams.slab(slab);
+                keep(&used, std::mem::take(slab));
             });
             let over = frontiers[0].is_empty();
             if over {

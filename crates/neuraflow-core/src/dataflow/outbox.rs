@@ -55,6 +55,13 @@ impl<T> Outbox<T> {
         self.spare.append(spent);
     }
 
+    /// Takes the memory back that items left in.
+    pub(super) fn take_memory(&mut self, memory: Vec<T>) {
+        if self.items.capacity() == 0 {
+            self.items = memory;
+        }
+    }
+
     /// What waits.
     pub(super) fn items(&mut self) -> &mut Vec<T> {
         &mut self.items

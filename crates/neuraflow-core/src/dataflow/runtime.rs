@@ -20,6 +20,7 @@ use super::keyed::keyed;
 use super::pipeline::Pipeline;
 use super::report::{Report, StreamReport};
 use super::shared::Shared;
+use super::slab::UsedSlabs;
 use super::watch::Watch;
 use crate::resilience::Clock;
 use crate::source::Source;
@@ -85,13 +86,14 @@ fn run_worker(
     let reports = Rc::new(RefCell::new(Vec::new()));
     let life = catch_unwind(AssertUnwindSafe(|| {
         let mut worker = Worker::new(WorkerConfig::default(), allocator, Some(std::time::Instant::now()));
+        let used = UsedSlabs::default();
         worker.dataflow(|scope| {
             let readers = sources.iter().enumerate().map(|(number, source)| {
                 let id = number * scope.peers() + scope.index();
-                ingress(scope, source, id as u32, shared)
+                ingress(scope, source, id as u32, &used, shared)
             });
             let slabs = scope.concatenate(readers.collect::<Vec<_>>());
-            keyed(slabs, graph, outlets, shared, &reports);
+            keyed(slabs, graph, outlets, shared, &used, &reports);
         });
         while worker.has_dataflows() && !shared.aborted() {
             worker.step_or_park(None);

@@ -1,6 +1,8 @@
 //! Slabs as Timely containers: each is moved whole to the worker it is bound for.
 
+use std::cell::RefCell;
 use std::io::Write;
+use std::rc::Rc;
 
 use timely::Accountable;
 use timely::bytes::arc::Bytes;
@@ -35,6 +37,21 @@ impl ContainerBytes for Slab {
         if let Err(error) = writer.write_all(&bytes) {
             tracing::error!(%error, "a slab could not be sent to another process");
         }
+    }
+}
+
+/// Slabs whose packets were processed on this worker: its ingress fills them again.
+pub(super) type UsedSlabs = Rc<RefCell<Vec<Slab>>>;
+
+/// Slabs that are kept, and the most values that one may have room for.
+const KEPT: usize = 8;
+const LARGEST: usize = 1 << 20;
+
+/// Keeps a slab for its memory.
+pub(super) fn keep(used: &UsedSlabs, slab: Slab) {
+    let mut used = used.borrow_mut();
+    if used.len() < KEPT && slab.values.capacity() <= LARGEST {
+        used.push(slab);
     }
 }
 
