@@ -18,7 +18,7 @@ use criterion::{Criterion, Throughput};
 
 use load::Load;
 use source::{Devices, Pace, Stopwatch};
-use work::DOUBLE;
+use work::{DOUBLE, SINGLE};
 
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
@@ -26,6 +26,9 @@ fn main() {
         return summary::run(
             arguments.get(at + 1).filter(|next| *next != "--bench").map_or("", String::as_str),
         );
+    }
+    if let Some(at) = arguments.iter().position(|argument| argument == "--count") {
+        return count(&arguments[at + 1]);
     }
     if arguments.iter().any(|argument| argument == "--peers") {
         return peers::run(arguments.iter().any(|argument| argument == "--quick"));
@@ -41,4 +44,16 @@ fn main() {
     group.bench_function("pipeline on 1 worker", |bench| bench.iter(piped));
     group.finish();
     criterion.final_summary();
+}
+
+/// One fixed run, whose instructions scripts/instructions counts.
+fn count(case: &str) {
+    let load = Load::headsets(50, 400);
+    let work = if case.ends_with("f32") { SINGLE } else { DOUBLE };
+    let windows = match case {
+        "plain-f32" | "plain-f64" => plain::run(&load, work, 0, &Stopwatch::default(), plain::ignore),
+        "pipeline-f32" | "pipeline-f64" => work.run(&Devices::new(&load, Pace::Flood, 0), 1),
+        other => panic!("expected plain or pipeline and -f32 or -f64, found {other}"),
+    };
+    assert_eq!(windows, load.windows());
 }
