@@ -136,6 +136,8 @@ test("what is chosen is in the address, by hand and by key", async () => {
   assert.ok(await tab.page.locator("#help").isVisible());
   await tab.page.keyboard.press("Escape");
   await tab.page.locator("#help").waitFor({ state: "hidden" });
+  // A moment after the dialog is gone its button still has the focus, and a space would be the button's.
+  await until("the focus has left the dialog", () => tab.page.evaluate(() => !document.activeElement?.closest("dialog")));
   await tab.page.keyboard.press(" ");
   assert.equal(await tab.page.locator("#pause").getAttribute("aria-pressed"), "true");
   // Everything that can be used has a name, and is reached with the Tab key.
