@@ -64,7 +64,7 @@ test("it reconnects when the server was killed and comes back", async () => {
   await sleep(1500);
   const second = await live(port, ...HEADSET);
   await tab.state("live", 20);
-  assert.equal(await tab.page.locator("#alarm > *").count(), 0, "the alarm is gone");
+  await until("the alarm is gone", async () => (await tab.page.locator("#alarm > *").count()) === 0, 2);
   const windows = Number((await tab.data()).windows);
   await until("new windows", async () => Number((await tab.data()).windows) > windows + 10);
   assert.ok(Number((await tab.data()).reconnects) >= 1);
@@ -90,17 +90,20 @@ test("the stale alarm appears across the page, says how long, and clears", async
   // Dropouts last 0.5 to 3 s: those beyond a second are stale.
   const server = await live(await freePort(), ...HEADSET, "--faults", "dropout"), tab = await open(server.origin);
   await tab.state("stale", 60);
-  const seen = await tab.page.evaluate(() => {
-    const alarm = document.querySelector("#alarm"), box = alarm.firstElementChild.getBoundingClientRect(), style = getComputedStyle(alarm.querySelector("strong"));
+  // The page draws it in its next frame.
+  const seen = await until("the alarm", () => tab.page.evaluate(() => {
+    const alarm = document.querySelector("#alarm");
+    if (!alarm.firstElementChild) return null;
+    const box = alarm.firstElementChild.getBoundingClientRect(), style = getComputedStyle(alarm.querySelector("strong"));
     return { role: alarm.role, width: box.width / document.documentElement.clientWidth, top: box.top, size: parseFloat(style.fontSize), text: alarm.innerText, title: document.title };
-  });
+  }), 2);
   assert.equal(seen.role, "alert");
   assert.ok(seen.width > 0.99 && seen.top === 0 && seen.size >= 24, JSON.stringify(seen));
   assert.match(seen.text, /STALE: no signal for \d+ s/);
   assert.match(seen.title, /STALE/);
   await tab.page.screenshot({ path: `${shots}stale-desk.png` });
   await tab.state("live", 20);
-  assert.equal(await tab.page.locator("#alarm > *").count(), 0);
+  await until("the alarm is gone", async () => (await tab.page.locator("#alarm > *").count()) === 0, 2);
   quiet(tab);
   await tab.close();
   await server.stop();
