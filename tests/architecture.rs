@@ -70,7 +70,7 @@ fn rooms_of_core_import_only_what_they_may() {
         match room {
             "model" => &["model"],
             "window" => &["model", "window"],
-            "checkpoint" => &["checkpoint"],
+            "checkpoint" => &["checkpoint", "model"],
             "resilience" => &["resilience"],
             "telemetry" => &["model", "telemetry"],
             "ingest.rs" => &["model"],

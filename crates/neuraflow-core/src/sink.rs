@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
-use crate::model::Recovery;
+use crate::model::{Positions, Recovery};
 use crate::operator::Item;
 use crate::resilience::{Clock, SystemClock};
 
@@ -31,12 +31,15 @@ pub trait Sink: Send + Sync + 'static {
 pub struct SinkContext {
     /// The pipeline's clock, in whose nanoseconds [`arrival`](crate::model::WindowInfo::arrival) is told.
     pub clock: Arc<dyn Clock>,
+    /// What the writer answered to the [`barrier`](SinkWriter::barrier) of the checkpoint that is restored. Everything
+    /// written after that is written again: a sink that appends cuts off what lies beyond.
+    pub from: Option<Positions>,
 }
 
 impl Default for SinkContext {
     /// A clock of its own, for sinks that are used without a pipeline.
     fn default() -> Self {
-        Self { clock: Arc::new(SystemClock::new()) }
+        Self { clock: Arc::new(SystemClock::new()), from: None }
     }
 }
 
@@ -56,6 +59,13 @@ pub trait SinkWriter: Send + 'static {
     /// here instead of dropping them, and a pipeline in its stride allocates nothing for them.
     fn spent(&mut self) -> Option<&mut Vec<Self::Item>> {
         None
+    }
+
+    /// Makes durable what was written so far, which is exactly what checkpoint number `checkpoint` covers, and says how far
+    /// that is. Only a sink on a [`Placement::Thread`] has its answer kept; one in line has nothing durable.
+    fn barrier(&mut self, checkpoint: u64) -> Result<Positions, SinkError> {
+        let _ = checkpoint;
+        Ok(Positions::default())
     }
 
     /// Everything was written: flush, close, be durable.

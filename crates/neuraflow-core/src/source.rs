@@ -8,8 +8,7 @@ use std::time::Duration;
 use thiserror::Error;
 
 use crate::ingest::Ingest;
-use crate::model::{Recovery, StreamHeader};
-
+use crate::model::{Positions, Recovery, StreamHeader};
 use crate::resilience::Clock;
 
 /// Where packets come from. A pipeline opens it on every worker.
@@ -50,12 +49,21 @@ pub struct SourceContext {
     pub waker: Waker,
     /// The pipeline's clock; arrivals are stamped with it.
     pub clock: Arc<dyn Clock>,
+    /// Where reading goes on, if a checkpoint is restored: what all of this source's readers had emitted then. A reader picks
+    /// what it is responsible for; a part that is not named there is read from its beginning.
+    pub from: Option<Positions>,
 }
 
 /// Reads packets on a worker's thread. It never blocks.
 pub trait SourceReader {
     /// Puts up to about `budget` samples into `out` and says when to be asked again.
     fn poll(&mut self, out: &mut Ingest, budget: usize) -> Result<Polled, SourceError>;
+
+    /// How far it is: opened from here, a reader emits exactly what this one has not emitted yet. Asked between two polls.
+    /// `None` if it cannot read anything again, as a device cannot.
+    fn positions(&self) -> Option<Positions> {
+        None
+    }
 }
 
 /// When a reader wants to be polled again.

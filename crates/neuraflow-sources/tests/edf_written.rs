@@ -322,7 +322,7 @@ fn what_is_no_file_is_said_in_one_line() {
 }
 
 fn context(worker: usize, waker: Waker) -> SourceContext {
-    SourceContext { worker, workers: 2, waker, clock: Arc::new(SystemClock::new()) }
+    SourceContext { worker, workers: 2, waker, clock: Arc::new(SystemClock::new()), from: None }
 }
 
 #[test]

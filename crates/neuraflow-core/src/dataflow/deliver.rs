@@ -150,7 +150,7 @@ fn run_thread<W: SinkWriter>(
 }
 
 fn context(shared: &Shared) -> SinkContext {
-    SinkContext { clock: Arc::clone(&shared.clock) }
+    SinkContext { clock: Arc::clone(&shared.clock), from: None }
 }
 
 /// What a panic said.

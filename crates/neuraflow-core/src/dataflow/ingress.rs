@@ -39,7 +39,7 @@ pub(super) fn ingress<'scope>(
         let activator = scope.activator_for(Rc::clone(&info.address));
         shared.pressure.register(waker.clone());
         shared.wake_on_stop(waker.clone());
-        let context = SourceContext { worker, workers, waker, clock: Arc::clone(&shared.clock) };
+        let context = SourceContext { worker, workers, waker, clock: Arc::clone(&shared.clock), from: None };
         let name = origin.name();
         let mut reader: Option<Box<dyn SourceReader>> = origin.open(context).unwrap_or_else(|source| {
             shared.fail(PipelineError::Source { name: name.clone(), source });

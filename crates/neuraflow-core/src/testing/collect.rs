@@ -64,7 +64,8 @@ impl Probe {
             signal.1.notify_all();
         });
         let clock = Arc::clone(clock);
-        let context = SourceContext { worker, workers, waker, clock: Arc::clone(&clock) as Arc<dyn Clock> };
+        let context =
+            SourceContext { worker, workers, waker, clock: Arc::clone(&clock) as Arc<dyn Clock>, from: None };
         let name = source.name();
         let reader = source.open(context)?;
         Ok(reader.map(|reader| Self { name, reader, ingest: Ingest::gathering(), clock, woken }))

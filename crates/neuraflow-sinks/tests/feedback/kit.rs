@@ -44,7 +44,7 @@ impl Site {
     }
 
     pub fn context(&self) -> SinkContext {
-        SinkContext { clock: Arc::clone(&self.clock) as Arc<_> }
+        SinkContext { clock: Arc::clone(&self.clock) as Arc<_>, from: None }
     }
 
     /// Publishes items through a sink of the session.
