@@ -47,12 +47,22 @@ pub(crate) struct StreamId {
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) enum EntryBody {
-    Samples { sequence: Sequence, values: u32 },
+    Samples {
+        sequence: Sequence,
+        values: u32,
+    },
     Open(Arc<StreamHeader>),
+    /// No packet: the stream was opened before the position that its reader goes on from.
+    Resume(Arc<StreamHeader>),
     Marker(Marker),
-    Dropped { sequence: Sequence, samples: u64 },
+    Dropped {
+        sequence: Sequence,
+        samples: u64,
+    },
     Silent,
-    End { next: Option<Sequence> },
+    End {
+        next: Option<Sequence>,
+    },
 }
 
 /// Takes a reader's packets.
@@ -76,14 +86,27 @@ impl Ingest {
 
     /// Opens a stream, or opens it anew after a reconnect: its samples count from 0 again.
     pub fn open(&mut self, header: StreamHeader) -> StreamSlot {
-        let key = header.key;
-        let workers = self.slabs.len().max(1);
-        let slot = *self.by_key.entry(key).or_insert_with(|| {
-            self.open.push((key, (usize::from(key.group()) % workers) as u32));
-            StreamSlot(self.open.len() as u32 - 1)
-        });
+        let slot = self.slot_of(header.key);
         self.push(slot, EntryBody::Open(Arc::new(header)));
         slot
+    }
+
+    /// Takes up a stream that was opened before the position that the reader goes on from: it gets a slot here, and goes on
+    /// where the checkpoint has it instead of beginning anew. A reader does this before its first packet of the stream; to
+    /// call it for a stream that has ended since does no harm.
+    pub fn resume(&mut self, header: StreamHeader) -> StreamSlot {
+        let slot = self.slot_of(header.key);
+        self.push(slot, EntryBody::Resume(Arc::new(header)));
+        slot
+    }
+
+    /// The slot of a stream, which is a new one if it has none yet.
+    fn slot_of(&mut self, key: StreamKey) -> StreamSlot {
+        let workers = self.slabs.len().max(1);
+        *self.by_key.entry(key).or_insert_with(|| {
+            self.open.push((key, (usize::from(key.group()) % workers) as u32));
+            StreamSlot(self.open.len() as u32 - 1)
+        })
     }
 
     /// The slot of an open stream.
@@ -161,7 +184,8 @@ impl Ingest {
         Self::new(0, 1)
     }
 
-    /// Takes out what was gathered, as packets with their arrivals; in order if there is one destination.
+    /// Takes out what was gathered, as packets with their arrivals; in order if there is one destination. That a stream was
+    /// [resumed](Self::resume) is no packet.
     pub fn drain(&mut self) -> Vec<(u64, Packet)> {
         let mut packets = Vec::new();
         for slab in &mut self.slabs {
@@ -174,6 +198,7 @@ impl Ingest {
                         values: values.by_ref().take(count as usize).collect(),
                     },
                     EntryBody::Open(header) => PacketBody::Open(Box::new((*header).clone())),
+                    EntryBody::Resume(_) => continue,
                     EntryBody::Marker(marker) => PacketBody::Marker(marker),
                     EntryBody::Dropped { sequence, samples } => PacketBody::Dropped { sequence, samples },
                     EntryBody::Silent => PacketBody::Silent,

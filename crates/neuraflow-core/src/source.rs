@@ -61,8 +61,16 @@ pub trait SourceReader {
 
     /// How far it is: opened from here, a reader emits exactly what this one has not emitted yet. Asked between two polls.
     /// `None` if it cannot read anything again, as a device cannot.
+    ///
+    /// A stream that was opened before is taken up with [`Ingest::resume`], which is no packet, and not opened again.
     fn positions(&self) -> Option<Positions> {
         None
+    }
+
+    /// No checkpoint that is still kept goes back behind these positions of the source, all its readers together: whatever
+    /// was held to be read again up to there may be let go. Told between two polls; it never blocks. By default nothing is held.
+    fn committed(&mut self, positions: &Positions) {
+        let _ = positions;
     }
 }
 

@@ -169,7 +169,8 @@ impl Streams {
     fn entry(&mut self, entry: Entry, values: &[f32]) {
         let Entry { stream: id, arrival, body } = entry;
         self.arrival = self.arrival.max(arrival);
-        if let EntryBody::Open(header) = body {
+        // Without a checkpoint to take its state from, a stream that is resumed begins here.
+        if let EntryBody::Open(header) | EntryBody::Resume(header) = body {
             self.open(id, header, arrival);
             return;
         }
@@ -181,7 +182,7 @@ impl Streams {
                     EntryBody::Dropped { sequence, samples } => state.dropped(sequence, samples, arrival),
                     EntryBody::Silent => state.silent(arrival),
                     EntryBody::End { next } => state.end(next, arrival),
-                    EntryBody::Open(_) => {}
+                    EntryBody::Open(_) | EntryBody::Resume(_) => {}
                 });
                 self.note(id, arrival, change);
             }
@@ -198,7 +199,7 @@ impl Streams {
                     accounting.dropped += samples;
                 }
                 EntryBody::Marker(_) => *markers += 1,
-                EntryBody::Silent | EntryBody::End { .. } | EntryBody::Open(_) => {}
+                EntryBody::Silent | EntryBody::End { .. } | EntryBody::Open(_) | EntryBody::Resume(_) => {}
             },
             None => self.shared.count_orphans(values.len() as u64),
         }

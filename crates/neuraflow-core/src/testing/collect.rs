@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::clock::FakeClock;
 use crate::ingest::Ingest;
-use crate::model::Packet;
+use crate::model::{Packet, Positions};
 use crate::resilience::Clock;
 use crate::source::{Polled, Source, SourceContext, SourceError, SourceReader, Waker};
 
@@ -57,6 +57,17 @@ impl Probe {
         worker: usize,
         workers: usize,
     ) -> Result<Option<Self>, SourceError> {
+        Self::open_from(source, clock, worker, workers, None)
+    }
+
+    /// The same, where reading goes on from positions that [`positions`](Self::positions) told.
+    pub fn open_from(
+        source: &dyn Source,
+        clock: &Arc<FakeClock>,
+        worker: usize,
+        workers: usize,
+        from: Option<Positions>,
+    ) -> Result<Option<Self>, SourceError> {
         let woken = Arc::new((Mutex::new(0), Condvar::new()));
         let signal = Arc::clone(&woken);
         let waker = Waker::new(move || {
@@ -65,7 +76,7 @@ impl Probe {
         });
         let clock = Arc::clone(clock);
         let context =
-            SourceContext { worker, workers, waker, clock: Arc::clone(&clock) as Arc<dyn Clock>, from: None };
+            SourceContext { worker, workers, waker, clock: Arc::clone(&clock) as Arc<dyn Clock>, from };
         let name = source.name();
         let reader = source.open(context)?;
         Ok(reader.map(|reader| Self { name, reader, ingest: Ingest::gathering(), clock, woken }))
@@ -76,6 +87,16 @@ impl Probe {
         self.ingest.set_arrival(self.clock.now());
         let polled = self.reader.poll(&mut self.ingest, budget)?;
         Ok((polled, self.ingest.drain()))
+    }
+
+    /// How far the reader is; `None` if it cannot say, or cannot read anything again.
+    pub fn positions(&self) -> Option<Positions> {
+        self.reader.positions()
+    }
+
+    /// Tells the reader that no checkpoint goes back behind these positions.
+    pub fn committed(&mut self, positions: &Positions) {
+        self.reader.committed(positions);
     }
 
     /// How often the reader's worker was woken since the last call.
