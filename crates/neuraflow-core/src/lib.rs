@@ -7,7 +7,7 @@
 //! | [`operator`], [`source`], [`sink`] | the three traits that integrators implement, with their errors |
 //! | [`ingest`] | what a source puts its packets into |
 //! | [`dataflow`] | the builder [`Pipeline`](dataflow::Pipeline), the engine on Timely, and the report of a run |
-//! | [`checkpoint`] | operator state as bytes |
+//! | [`checkpoint`] | what survives a crash: snapshots, checkpoints, and where they are kept |
 //! | [`resilience`] | the injected clock |
 //! | [`telemetry`] | the digest of a run's output |
 //! | `testing` | the conformance kit, a fake clock and collectors (feature `testing`) |

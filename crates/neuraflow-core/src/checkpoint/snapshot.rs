@@ -8,15 +8,10 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use thiserror::Error;
 
-/// The largest state that one value may have: a guard against a corrupt length, not a quota.
-const LIMIT: u64 = 1 << 30;
+use super::encoding::encoding;
 
-fn encoding() -> impl Options {
-    bincode::DefaultOptions::new()
-        .with_fixint_encoding()
-        .with_little_endian()
-        .with_limit(LIMIT)
-        .allow_trailing_bytes()
+fn values() -> impl Options {
+    encoding().allow_trailing_bytes()
 }
 
 /// Collects an operator's state.
@@ -40,7 +35,7 @@ pub struct SnapshotWriter {
 impl SnapshotWriter {
     /// Appends one value. A value that cannot be encoded makes [`into_bytes`](Self::into_bytes) fail.
     pub fn put<T: Serialize + ?Sized>(&mut self, value: &T) {
-        if let Err(error) = encoding().serialize_into(&mut self.bytes, value) {
+        if let Err(error) = values().serialize_into(&mut self.bytes, value) {
             self.failed.get_or_insert_with(|| error.to_string());
         }
     }
@@ -68,7 +63,7 @@ impl<'a> SnapshotReader<'a> {
 
     /// The next value.
     pub fn take<T: DeserializeOwned>(&mut self) -> Result<T, RestoreError> {
-        encoding()
+        values()
             .deserialize_from(&mut self.rest)
             .map_err(|error| RestoreError::Encoding { reason: error.to_string() })
     }
