@@ -14,6 +14,7 @@
 pub mod device;
 pub mod log;
 pub mod pace;
+mod part;
 pub mod recording;
 pub mod replay;
 pub mod synthetic;

@@ -72,18 +72,28 @@ impl FromStr for Speed {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Pacer {
     start: u64,
+    /// The event time offset that is due at `start`.
+    over: Span,
     speed: Speed,
 }
 
 impl Pacer {
     /// Event time offset zero is due at `start` nanoseconds of the clock.
     pub fn new(start: u64, speed: Speed) -> Self {
-        Self { start, speed }
+        Self { start, over: Span::ZERO, speed }
+    }
+
+    /// The same, where `over` of the event time has passed before: that offset is due at the start, and what came before it is
+    /// not waited for again.
+    #[must_use]
+    pub fn after(mut self, over: Span) -> Self {
+        self.over = over;
+        self
     }
 
     /// The clock's nanosecond at which something `offset` after the beginning is due; never before the start.
     pub fn due(&self, offset: Span) -> u64 {
-        let nanos = u64::try_from(offset.as_nanos()).unwrap_or(0);
+        let nanos = u64::try_from(offset.as_nanos().saturating_sub(self.over.as_nanos())).unwrap_or(0);
         let wait = match self.speed {
             Speed::Max => 0,
             Speed::RealTime => nanos,

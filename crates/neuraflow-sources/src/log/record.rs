@@ -23,6 +23,9 @@ const BATCHES: usize = 8;
 /// source, the source is held back: a recording pauses, a device's queue applies its policy. When the source has ended, or
 /// the pipeline is stopped, everything that operators have seen is on the disk before the pipeline is over. A crash of
 /// the process loses what the thread had not written yet: the packets of at most eight polls.
+///
+/// A run that is recorded does not go on from a checkpoint, even where its source could: the log would have a hole. It has no
+/// positions. What is to survive a crash is replayed from the log.
 #[derive(Debug)]
 pub struct Recorded<S> {
     inner: S,

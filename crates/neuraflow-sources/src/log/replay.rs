@@ -5,13 +5,17 @@ use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use neuraflow_core::ingest::Ingest;
-use neuraflow_core::model::{PacketBody, StreamHeader};
+use neuraflow_core::model::{PacketBody, Positions, StreamHeader};
 use neuraflow_core::source::{Polled, Source, SourceContext, SourceError, SourceReader};
 
 use super::format::{self, HEADER, Step};
 use super::record::io_error;
 
-/// A log of packets, replayed as fast as the pipeline takes it. Read by worker 0.
+/// What positions call the bytes of the log that were replayed.
+const BYTES: &str = "log bytes";
+
+/// A log of packets, replayed as fast as the pipeline takes it. Read by worker 0. From a checkpoint it goes on with the next
+/// packet; its position is a place in the file.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -33,7 +37,11 @@ use super::record::io_error;
 pub struct PacketLog {
     path: PathBuf,
     streams: Vec<StreamHeader>,
+    /// Every opening of a stream: where its packet ends, and the header.
+    openings: Vec<(u64, StreamHeader)>,
     packets: u64,
+    /// Where the last whole packet ends.
+    end: u64,
     torn: Option<Torn>,
 }
 
@@ -62,14 +70,16 @@ impl PacketLog {
         format::check_header(&buffer)
             .map_err(|(field, expected, found)| malformed(&path, field.into(), expected, found))?;
         let (mut streams, mut packets, mut end) = (Vec::<StreamHeader>::new(), 0, HEADER as u64);
+        let mut openings = Vec::new();
         let torn = loop {
             match format::next(&mut file, &mut buffer).map_err(read)? {
                 Step::Packet(_, packet, bytes) => {
                     (packets, end) = (packets + 1, end + bytes);
-                    if let PacketBody::Open(header) = packet.body
-                        && streams.iter().all(|known| known.key != header.key)
-                    {
-                        streams.push(*header);
+                    if let PacketBody::Open(header) = packet.body {
+                        if streams.iter().all(|known| known.key != header.key) {
+                            streams.push((*header).clone());
+                        }
+                        openings.push((end, *header));
                     }
                 }
                 Step::End => break None,
@@ -88,7 +98,7 @@ impl PacketLog {
                 }
             }
         };
-        Ok(Self { path, streams, packets, torn })
+        Ok(Self { path, streams, openings, packets, end, torn })
     }
 
     /// Packets that will be replayed.
@@ -119,57 +129,79 @@ impl Source for PacketLog {
         if context.worker != 0 {
             return Ok(None);
         }
+        let at = context.from.as_ref().and_then(|from| from.get(BYTES));
+        let at = at.unwrap_or(HEADER as u64);
+        if !(HEADER as u64..=self.end).contains(&at) {
+            return Err(malformed(
+                &self.path,
+                "position".into(),
+                format!(
+                    "from {HEADER} to {}, where its packets are; go on with the log that was read",
+                    self.end
+                ),
+                at.to_string(),
+            ));
+        }
         let opened = File::open(&self.path).and_then(|mut file| {
-            file.seek(SeekFrom::Start(HEADER as u64))?;
+            file.seek(SeekFrom::Start(at))?;
             Ok(file)
         });
-        let file = opened.map_err(|error| io_error("open", &self.path, error))?;
-        let path = self.path.clone();
-        Ok(Some(Box::new(Reader {
-            file: BufReader::new(file),
-            path,
-            left: self.packets,
-            buffer: Vec::new(),
-        })))
+        let file = BufReader::new(opened.map_err(|error| io_error("open", &self.path, error))?);
+        let resumed =
+            self.openings.iter().take_while(|(end, _)| *end <= at).map(|(_, header)| header.clone());
+        let (path, resumed) = (self.path.clone(), resumed.collect());
+        Ok(Some(Box::new(Reader { file, path, at, end: self.end, resumed, buffer: Vec::new() })))
     }
 }
 
 struct Reader {
     file: BufReader<File>,
     path: PathBuf,
-    /// Packets still to be replayed.
-    left: u64,
+    /// Where the next packet begins, and where the last one ends.
+    at: u64,
+    end: u64,
+    /// Streams that were opened before, until the first poll.
+    resumed: Vec<StreamHeader>,
     buffer: Vec<u8>,
 }
 
 impl SourceReader for Reader {
     fn poll(&mut self, out: &mut Ingest, budget: usize) -> Result<Polled, SourceError> {
         let now = out.arrival();
+        for header in self.resumed.drain(..) {
+            out.resume(header);
+        }
         let mut spent = 0;
-        while self.left > 0 && spent < budget.max(1) {
+        while self.at < self.end && spent < budget.max(1) {
             match format::next(&mut self.file, &mut self.buffer)
                 .map_err(|error| io_error("read", &self.path, error))?
             {
-                Step::Packet(arrival, packet, _) => {
+                Step::Packet(arrival, packet, bytes) => {
                     spent += match &packet.body {
                         PacketBody::Samples { values, .. } => values.len().max(1),
                         _ => 1,
                     };
                     out.set_arrival(arrival);
                     out.packet(packet);
-                    self.left -= 1;
+                    self.at += bytes;
                 }
                 Step::End | Step::Broken(..) => {
                     return Err(malformed(
                         &self.path,
                         "records".into(),
                         "the packets that were there when it was opened; do not change a log in use".into(),
-                        format!("{} fewer", self.left),
+                        format!("none at byte {}", self.at),
                     ));
                 }
             }
         }
         out.set_arrival(now);
-        Ok(if self.left == 0 { Polled::Ended } else { Polled::Ready })
+        Ok(if self.at >= self.end { Polled::Ended } else { Polled::Ready })
+    }
+
+    fn positions(&self) -> Option<Positions> {
+        let mut positions = Positions::default();
+        positions.set(BYTES, self.at);
+        Some(positions)
     }
 }

@@ -109,6 +109,15 @@ impl Recording {
         &self.opened.contents.warnings
     }
 
+    /// Goes on with the first block that holds a sample at or after `first[stream]` of any stream; `u64::MAX` for one that
+    /// does not matter. What lies before is not read, but for the onsets of the records of a discontinuous file.
+    ///
+    /// # Errors
+    /// [`SourceError::Malformed`] where a stream ends before that sample; otherwise as [`next_block`](Self::next_block).
+    pub fn seek(&mut self, first: &[u64]) -> Result<(), SourceError> {
+        self.opened.reader.seek(first)
+    }
+
     /// Reads the next block into `block`; `false` at the end.
     ///
     /// # Errors

@@ -49,6 +49,10 @@ impl Block {
 pub(crate) trait RecordingReader: Debug + Send {
     /// Reads the next piece; `false` at the end. After an error it is not asked again.
     fn next_block(&mut self, block: &mut Block) -> Result<bool, SourceError>;
+
+    /// Makes the first piece with a sample at or after `first[stream]` of any stream the next one; `u64::MAX` for a stream
+    /// that does not matter.
+    fn seek(&mut self, first: &[u64]) -> Result<(), SourceError>;
 }
 
 /// What is known of a recording once it is open.

@@ -7,6 +7,8 @@ use std::sync::Arc;
 
 use neuraflow_core::model::{Chunk, Marker, Span, StreamHeader};
 
+use super::place::{Given, Place};
+
 /// Whether the cutter has something to give.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Ready {
@@ -91,29 +93,52 @@ struct Stream {
 type Range = (u64, u64);
 
 impl Cutter {
-    /// Cuts packets of `packet[stream]` samples from the samples below `limit[stream]`.
+    /// Cuts packets of `packet[stream]` samples from the samples below `limit[stream]`, those that come after `place`.
     pub(super) fn new(
         headers: Arc<[StreamHeader]>,
         markers: Arc<[Marker]>,
         marked: usize,
         packet: &[u64],
         limit: &[u64],
+        place: &Place,
     ) -> Self {
-        let stream = |(&packet, &limit): (&u64, &u64)| Stream {
-            packet: packet.max(1),
-            limit,
-            pending: VecDeque::new(),
-            taken: 0,
-            anchor: 0,
-            next: 0,
-            run: 0,
-            broken: false,
-            beyond: limit == 0,
-            ended: false,
-            joined: Vec::new(),
+        let stream = |(index, (&packet, &limit)): (usize, (&u64, &u64))| {
+            let Given { next, run } =
+                place.streams.get(index).copied().flatten().unwrap_or(Given { next: 0, run: 0 });
+            Stream {
+                packet: packet.max(1),
+                limit,
+                pending: VecDeque::new(),
+                taken: 0,
+                anchor: run.min(next),
+                next,
+                run: 0,
+                broken: false,
+                beyond: next >= limit,
+                ended: (index as u64) < place.ended,
+                joined: Vec::new(),
+            }
         };
-        let streams = packet.iter().zip(limit).map(stream).collect();
-        Self { headers, streams, markers, next_marker: 0, marked, finished: false }
+        let streams = packet.iter().zip(limit).enumerate().map(stream).collect();
+        let next_marker =
+            usize::try_from(place.markers).map_or(markers.len(), |next| next.min(markers.len()));
+        Self { headers, streams, markers, next_marker, marked, finished: false }
+    }
+
+    /// What was given so far, of streams that are open.
+    pub(super) fn place(&self) -> Place {
+        let given = |stream: &Stream| Some(Given { next: stream.next, run: stream.anchor });
+        Place {
+            streams: self.streams.iter().map(given).collect(),
+            markers: self.next_marker as u64,
+            ended: self.streams.iter().filter(|stream| stream.ended).count() as u64,
+        }
+    }
+
+    /// The first sample of each stream that is wanted: `u64::MAX` where none is.
+    pub(super) fn wanted(&self) -> Vec<u64> {
+        let wanted = |stream: &Stream| if stream.beyond || stream.ended { u64::MAX } else { stream.next };
+        self.streams.iter().map(wanted).collect()
     }
 
     /// Takes a block: a chunk for each stream.
@@ -207,8 +232,12 @@ impl Stream {
         if chunk.end() >= self.limit {
             self.beyond = true;
         }
-        if chunk.is_empty() || chunk.first() >= self.limit {
+        if chunk.is_empty() || chunk.first() >= self.limit || chunk.end() <= self.next {
             return;
+        }
+        if self.pending.is_empty() {
+            // A block that is read again from where a replay goes on may begin with samples that were given before.
+            self.taken = self.next.saturating_sub(chunk.first()) as usize;
         }
         self.pending.push_back(chunk);
         self.extend_run(self.pending.len() - 1);

@@ -1,6 +1,7 @@
 //! Replay: a recording as a source, at any speed.
 
 mod cutter;
+mod place;
 mod prefetch;
 mod reader;
 #[cfg(test)]
@@ -13,6 +14,7 @@ use neuraflow_core::model::{Marker, Span, StreamHeader, StreamKey};
 use neuraflow_core::source::{Source, SourceContext, SourceError, SourceReader};
 
 use self::cutter::Cutter;
+use self::place::Place;
 use self::reader::ReplayReader;
 pub use crate::pace::Speed;
 use crate::recording::{Recording, Warning, malformed};
@@ -22,6 +24,9 @@ use crate::recording::{Recording, Warning, malformed};
 /// What it gives does not depend on the speed: the packets of all streams in the order in which their last samples
 /// were taken, each marker just before the packet that holds the sample nearest to it (on the stream with the most
 /// channels). One worker reads it; a thread of its own reads the file ahead.
+///
+/// It can be replayed from a checkpoint: its positions are the samples given of every stream, and reading goes on with the
+/// block that holds the next one. Pace is kept from there on.
 ///
 /// ```no_run
 /// use neuraflow_core::model::Span;
@@ -108,8 +113,8 @@ impl Replay {
         &self.warnings
     }
 
-    /// The packets to be given, before any block was read.
-    fn cutter(&self) -> Cutter {
+    /// The packets to be given after `place`, before any block was read.
+    fn cutter(&self, place: &Place) -> Cutter {
         let packet = |stream: &StreamHeader| match self.packet {
             Some(samples) => samples as u64,
             None => stream.rate.samples_in(Self::PACKET).max(1),
@@ -125,7 +130,7 @@ impl Replay {
             }
             _ => Arc::clone(&self.markers),
         };
-        Cutter::new(Arc::clone(&self.streams), markers, self.marked, &packets, &limits)
+        Cutter::new(Arc::clone(&self.streams), markers, self.marked, &packets, &limits, place)
     }
 
     fn check(&self) -> Result<(), SourceError> {
@@ -152,10 +157,14 @@ impl Source for Replay {
         if context.worker != 0 {
             return Ok(None);
         }
-        let messages = prefetch::spawn(self.path.clone(), Arc::clone(&self.streams), context.waker)?;
+        let place = match &context.from {
+            Some(positions) => Place::of(positions, &self.streams),
+            None => Place::start(self.streams.len()),
+        };
+        let (streams, cutter) = (Arc::clone(&self.streams), self.cutter(&place));
+        let messages =
+            prefetch::spawn(self.path.clone(), Arc::clone(&streams), cutter.wanted(), context.waker)?;
         let target = self.path.display().to_string();
-        let reader =
-            ReplayReader::new(Arc::clone(&self.streams), self.cutter(), messages, self.speed, target);
-        Ok(Some(Box::new(reader)))
+        Ok(Some(Box::new(ReplayReader::new(streams, place, cutter, messages, self.speed, target))))
     }
 }

@@ -27,11 +27,12 @@ pub(super) enum Message {
     Failed(SourceError),
 }
 
-/// Starts to read `path`, which must still hold `streams`. The thread wakes `waker` after every message and when it
+/// Starts to read `path`, which must still hold `streams`, at the first block with a wanted sample. The thread wakes `waker` after every message and when it
 /// ends, and ends soon after the receiver is dropped.
 pub(super) fn spawn(
     path: PathBuf,
     streams: Arc<[StreamHeader]>,
+    wanted: Vec<u64>,
     waker: Waker,
 ) -> Result<Receiver<Message>, SourceError> {
     let (sender, receiver) = sync_channel(BATCHES);
@@ -40,7 +41,7 @@ pub(super) fn spawn(
     thread::Builder::new()
         .name("neuraflow-replay".to_owned())
         .spawn(move || {
-            let last = match read(path, &streams, &mut out) {
+            let last = match read(path, &streams, &wanted, &mut out) {
                 Ok(()) => Message::End,
                 Err(error) => Message::Failed(error),
             };
@@ -50,7 +51,7 @@ pub(super) fn spawn(
     Ok(receiver)
 }
 
-fn read(path: PathBuf, streams: &[StreamHeader], out: &mut Out) -> Result<(), SourceError> {
+fn read(path: PathBuf, streams: &[StreamHeader], wanted: &[u64], out: &mut Out) -> Result<(), SourceError> {
     let mut recording = Recording::open(&path)?;
     let same = |(now, then): (&StreamHeader, &StreamHeader)| {
         now.t0 == then.t0 && now.rate == then.rate && now.channels == then.channels
@@ -58,6 +59,9 @@ fn read(path: PathBuf, streams: &[StreamHeader], out: &mut Out) -> Result<(), So
     if recording.streams().len() != streams.len() || !recording.streams().iter().zip(streams).all(same) {
         let target = path.display().to_string();
         return Err(malformed(&target, "streams", "those it had when the replay was made", "others"));
+    }
+    if wanted.iter().any(|sample| *sample > 0) {
+        recording.seek(wanted)?;
     }
     let mut block = Block::default();
     loop {

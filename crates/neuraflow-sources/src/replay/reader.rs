@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, TryRecvError};
 
 use neuraflow_core::ingest::{Ingest, StreamSlot};
-use neuraflow_core::model::StreamHeader;
+use neuraflow_core::model::{Positions, StreamHeader};
 use neuraflow_core::source::{Polled, SourceError, SourceReader};
 
 use super::cutter::{Cutter, Next, Ready};
+use super::place::Place;
 use super::prefetch::{self, Message};
 use crate::pace::{Pacer, Speed};
 
@@ -15,6 +16,8 @@ use crate::pace::{Pacer, Speed};
 #[derive(Debug)]
 pub(super) struct ReplayReader {
     streams: Arc<[StreamHeader]>,
+    /// Where it begins.
+    place: Place,
     cutter: Cutter,
     /// Gone once everything needed was read; the thread then ends.
     messages: Option<Receiver<Message>>,
@@ -28,12 +31,22 @@ pub(super) struct ReplayReader {
 impl ReplayReader {
     pub(super) fn new(
         streams: Arc<[StreamHeader]>,
+        place: Place,
         cutter: Cutter,
         messages: Receiver<Message>,
         speed: Speed,
         target: String,
     ) -> Self {
-        Self { streams, cutter, messages: Some(messages), speed, target, slots: Vec::new(), pacer: None }
+        Self {
+            streams,
+            place,
+            cutter,
+            messages: Some(messages),
+            speed,
+            target,
+            slots: Vec::new(),
+            pacer: None,
+        }
     }
 
     /// Gives what is due at `now`, up to about `budget` samples.
@@ -43,7 +56,9 @@ impl ReplayReader {
         budget: usize,
         give: &mut dyn FnMut(Next<'_>, &StreamHeader),
     ) -> Result<Polled, SourceError> {
-        let pacer = *self.pacer.get_or_insert(Pacer::new(now, self.speed));
+        let pacer = *self
+            .pacer
+            .get_or_insert_with(|| Pacer::new(now, self.speed).after(self.place.over(&self.streams)));
         let mut spent = 0;
         while spent < budget.max(1) {
             match self.cutter.ready() {
@@ -105,7 +120,12 @@ impl ReplayReader {
 impl SourceReader for ReplayReader {
     fn poll(&mut self, out: &mut Ingest, budget: usize) -> Result<Polled, SourceError> {
         if self.slots.is_empty() {
-            self.slots = self.streams.iter().map(|stream| out.open(stream.clone())).collect();
+            let opened = self.streams.iter().zip(&self.place.streams);
+            let slot = |(stream, given): (&StreamHeader, &Option<_>)| match given {
+                Some(_) => out.resume(stream.clone()),
+                None => out.open(stream.clone()),
+            };
+            self.slots = opened.map(slot).collect();
         }
         let slots = std::mem::take(&mut self.slots);
         let polled = self.step(out.arrival(), budget, &mut |next, stream| {
@@ -118,5 +138,10 @@ impl SourceReader for ReplayReader {
         });
         self.slots = slots;
         polled
+    }
+
+    fn positions(&self) -> Option<Positions> {
+        let place = if self.slots.is_empty() { self.place.clone() } else { self.cutter.place() };
+        Some(place.positions(&self.streams))
     }
 }

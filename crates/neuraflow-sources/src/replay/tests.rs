@@ -10,6 +10,7 @@ use proptest::prelude::*;
 
 use super::Speed;
 use super::cutter::{Cutter, Next, Ready};
+use super::place::Place;
 use super::prefetch::Message;
 use super::reader::ReplayReader;
 
@@ -61,7 +62,7 @@ fn block(fast: (u64, u64), slow: (u64, u64)) -> Vec<Chunk> {
 }
 
 fn cutter(markers: Vec<Marker>, packet: [u64; 2], limit: [u64; 2]) -> Cutter {
-    Cutter::new(headers(), markers.into(), 0, &packet, &limit)
+    Cutter::new(headers(), markers.into(), 0, &packet, &limit, &Place::start(2))
 }
 
 fn drain(cutter: &mut Cutter) -> Vec<Out> {
@@ -143,6 +144,7 @@ fn a_limit_cuts_the_last_packet_and_tells_the_next_sample() {
 fn reader(markers: Vec<Marker>, messages: Receiver<Message>, speed: Speed) -> ReplayReader {
     ReplayReader::new(
         headers(),
+        Place::start(2),
         cutter(markers, [4, 1], [u64::MAX; 2]),
         messages,
         speed,

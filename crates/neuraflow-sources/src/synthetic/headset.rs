@@ -10,6 +10,7 @@ use rand_xoshiro::rand_core::SeedableRng;
 use super::faults::{Fault, FaultPlan};
 use super::script::{Act, Script, Step};
 use super::signal::{Signal, between, mix};
+use crate::part::part;
 
 /// Latest that jitter lets a packet be, in ms.
 const JITTER_MS: f64 = 30.0;
@@ -27,6 +28,14 @@ pub(super) struct Headset {
     due: Span,
     /// Samples taken by the packets cut so far.
     taken: u64,
+    /// How much of the script was acted out: samples of all acts, sent or not or again, and one more for the end.
+    done: u64,
+    /// When what was emitted last was due.
+    last: Span,
+    /// Whether it was opened before the checkpoint that it goes on from.
+    resumed: bool,
+    /// Whether its end was emitted.
+    ended: bool,
     /// Samples held back or kept, from this one on.
     kept: (u64, Vec<f32>),
     scratch: Vec<f32>,
@@ -53,6 +62,10 @@ impl Headset {
             next: None,
             due: Span::ZERO,
             taken: 0,
+            done: 0,
+            last: Span::ZERO,
+            resumed: false,
+            ended: false,
             kept: (0, Vec::new()),
             scratch: Vec::new(),
         };
@@ -62,7 +75,66 @@ impl Headset {
 
     /// Announces the stream.
     pub(super) fn open(&mut self, out: &mut Ingest) {
-        self.slot = Some(out.open(self.header.clone()));
+        let header = self.header.clone();
+        self.slot = Some(if self.resumed { out.resume(header) } else { out.open(header) });
+    }
+
+    /// What positions call the stream.
+    pub(super) fn part(&self) -> String {
+        part(&self.header)
+    }
+
+    /// How far it is.
+    pub(super) fn position(&self) -> u64 {
+        self.done
+    }
+
+    /// Whether it goes on from a position.
+    pub(super) fn was_resumed(&self) -> bool {
+        self.resumed
+    }
+
+    /// Whether its end was emitted.
+    pub(super) fn has_ended(&self) -> bool {
+        self.ended
+    }
+
+    /// When what was emitted last was due.
+    pub(super) fn last_due(&self) -> Span {
+        self.last
+    }
+
+    /// Goes on from a position as if all before it had been emitted; `Err` with the last position there is if it lies beyond.
+    pub(super) fn resume(&mut self, position: u64) -> Result<(), u64> {
+        self.resumed = true;
+        let (mut taken, mut kept) = (0, 0..0);
+        while self.done < position {
+            let Some((samples, act)) = self.next.take() else {
+                (self.ended, self.done) = (true, self.done + 1);
+                break;
+            };
+            // A position within a packet is one of another packet size.
+            let end = samples.end.min(samples.start.saturating_add(position - self.done));
+            let now = samples.start..end;
+            self.done += end - now.start;
+            if matches!(act, Act::Hold | Act::Keep) {
+                kept = if kept.end == now.start { kept.start..end } else { now.clone() };
+            }
+            if act.takes() {
+                taken = end;
+            }
+            if end < samples.end {
+                self.next = Some((end..samples.end, act));
+            } else {
+                self.last = self.due;
+                self.cut();
+            }
+        }
+        self.signal.skip_to(kept.start);
+        self.kept.0 = kept.start;
+        kept.for_each(|_| self.signal.sample(&mut self.kept.1));
+        self.signal.skip_to(taken);
+        if self.done == position { Ok(()) } else { Err(self.done) }
     }
 
     /// When its next packet, or its end, is due: event time since its beginning.
@@ -73,8 +145,10 @@ impl Headset {
     /// Emits what is due next: how many samples that was, or `None` after its end.
     pub(super) fn emit(&mut self, out: &mut Ingest) -> Option<usize> {
         let slot = self.slot?;
+        self.last = self.due;
         let Some((samples, act)) = self.next.take() else {
             out.end(slot, Some(self.sequence(self.taken)));
+            (self.ended, self.done) = (true, self.done + 1);
             return None;
         };
         self.scratch.clear();
@@ -103,6 +177,7 @@ impl Headset {
                 out.samples(slot, sequence, &self.kept.1[from..from + count * width]);
             }
         }
+        self.done += samples.end - samples.start;
         self.cut();
         Some(count)
     }

@@ -11,7 +11,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use neuraflow_core::ingest::Ingest;
-use neuraflow_core::model::{SamplingRate, SequenceBits, Span, StreamHeader, StreamKey};
+use neuraflow_core::model::{Positions, SamplingRate, SequenceBits, Span, StreamHeader, StreamKey};
 use neuraflow_core::source::{Polled, Source, SourceContext, SourceError, SourceReader};
 
 pub use faults::{Fault, FaultPlan, UnknownFault};
@@ -28,6 +28,9 @@ const MAX_CHANNELS: usize = 65_536;
 /// Headsets with an EEG-like signal in microvolts: 1/f background, alpha bursts (strongest at the back of the head),
 /// blinks (strongest at the front), line noise. The same seed gives the same bits on every machine, whatever the
 /// packet size, the number of workers and the speed. Event time starts at the Unix epoch.
+///
+/// It goes on from a checkpoint with the next packet, also on another worker. Its noise is filtered, so what came before is
+/// gone through, for its noise only: some 3 ns for each channel and sample, 0.2 s for 64 channels after a million samples.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -220,12 +223,24 @@ impl Source for Synthetic {
     fn open(&self, context: SourceContext) -> Result<Option<Box<dyn SourceReader>>, SourceError> {
         let total = self.check()?.map_or(u64::MAX, |end| self.rate.first_at_or_after(end));
         let mine = (context.worker..self.streams).step_by(context.workers.max(1));
-        let headsets: Vec<_> = mine.map(|stream| self.headset(stream, total)).collect();
+        let mut headsets: Vec<_> = mine.map(|stream| self.headset(stream, total)).collect();
         if headsets.is_empty() {
             return Ok(None);
         }
-        let due = headsets.iter().enumerate().map(|(i, headset)| Reverse((headset.due(), i))).collect();
-        let pacer = Pacer::new(context.clock.now(), self.speed);
+        for headset in &mut headsets {
+            if let Some(at) = context.from.as_ref().and_then(|from| from.get(&headset.part())) {
+                headset.resume(at).map_err(|end| SourceError::Malformed {
+                    target: self.name(),
+                    field: format!("position of {}", headset.part()),
+                    expected: format!("at most {end}, its end; go on with the settings of the run before"),
+                    found: at.to_string(),
+                })?;
+            }
+        }
+        let over = headsets.iter().map(Headset::last_due).max().unwrap_or(Span::ZERO);
+        let pacer = Pacer::new(context.clock.now(), self.speed).after(over);
+        let open = headsets.iter().enumerate().filter(|(_, headset)| !headset.has_ended());
+        let due = open.map(|(i, headset)| Reverse((headset.due(), i))).collect();
         Ok(Some(Box::new(Reader { headsets, due, pacer, opened: false })))
     }
 }
@@ -259,5 +274,13 @@ impl SourceReader for Reader {
             }
         }
         Ok(Polled::Ended)
+    }
+
+    fn positions(&self) -> Option<Positions> {
+        let mut positions = Positions::default();
+        for headset in self.headsets.iter().filter(|headset| self.opened || headset.was_resumed()) {
+            positions.set(headset.part(), headset.position());
+        }
+        Some(positions)
     }
 }

@@ -90,6 +90,15 @@ impl Signal {
         self.n += 1;
     }
 
+    /// Goes on with sample `n` as if all before it had been taken, if it is not beyond it already. The noise is filtered, so each
+    /// sample has to be gone through, but for its noise only, at a quarter of the cost of taking it.
+    pub(super) fn skip_to(&mut self, n: u64) {
+        let count = n.saturating_sub(self.n);
+        self.shared.skip(&self.pink, count);
+        self.background.iter_mut().for_each(|pink| pink.skip(&self.pink, count));
+        self.n += count;
+    }
+
     fn sine(&self, hz: f64) -> f64 {
         let seconds = self.n as f64 * self.rate.den() as f64 / self.rate.num() as f64;
         let turns = hz * seconds;
@@ -137,6 +146,19 @@ impl Pink {
             sum += g * *y;
         }
         sum
+    }
+
+    /// As if `count` numbers had been taken.
+    fn skip(&mut self, design: &PinkDesign, count: u64) {
+        // Copies stay in registers.
+        let (mut rng, mut state) = (self.rng.clone(), self.state);
+        for _ in 0..count {
+            let white = white(rng.next_u64());
+            for (y, c) in state.iter_mut().zip(design.smooth) {
+                *y += c * (white - *y);
+            }
+        }
+        (self.rng, self.state) = (rng, state);
     }
 }
 

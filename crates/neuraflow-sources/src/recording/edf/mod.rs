@@ -197,6 +197,41 @@ impl RecordingReader for Edf {
         }
         Ok(true)
     }
+
+    fn seek(&mut self, first: &[u64]) -> Result<(), SourceError> {
+        let wanted = first.iter().copied().enumerate().filter(|(_, sample)| *sample < u64::MAX);
+        self.timeline.restart(0);
+        self.next = 0;
+        if self.header.discontinuous {
+            // Only the records themselves say where they are.
+            while self.next < self.header.records {
+                let before = self.timeline.clone();
+                self.place_record(self.next)?;
+                if wanted.clone().any(|(stream, sample)| self.timeline.next(stream) > sample) {
+                    self.timeline = before;
+                    return Ok(());
+                }
+                self.next += 1;
+            }
+        } else {
+            let record = wanted.clone().map(|(stream, sample)| self.timeline.record_of(stream, sample)).min();
+            self.next = record.unwrap_or(u64::MAX).min(self.header.records);
+            self.timeline.restart(self.next);
+        }
+        let end = |stream| match self.header.discontinuous {
+            true => self.timeline.next(stream),
+            false => self.header.records.saturating_mul(self.shapes[stream].samples as u64),
+        };
+        match wanted.clone().find(|&(stream, sample)| stream < self.shapes.len() && sample > end(stream)) {
+            Some((stream, sample)) => Err(malformed(
+                &self.target,
+                format!("stream {stream}"),
+                format!("at least the {sample} samples that were read of it before"),
+                end(stream).to_string(),
+            )),
+            None => Ok(()),
+        }
+    }
 }
 
 /// The signals of equal rate, in order of first appearance.

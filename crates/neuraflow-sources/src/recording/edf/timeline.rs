@@ -63,6 +63,25 @@ impl Timeline {
         Ok(())
     }
 
+    /// Goes to the beginning of a file, or, where all records follow each other, of record `record`.
+    pub(super) fn restart(&mut self, record: u64) {
+        self.first_onset = None;
+        for stream in &mut self.streams {
+            stream.next = record.saturating_mul(stream.samples);
+            stream.first = stream.next;
+        }
+    }
+
+    /// The record that a sample of a stream is in, where all records follow each other.
+    pub(super) fn record_of(&self, stream: usize, sample: u64) -> u64 {
+        self.streams.get(stream).map_or(0, |counter| sample / counter.samples.max(1))
+    }
+
+    /// One past the last sample of the records so far.
+    pub(super) fn next(&self, stream: usize) -> u64 {
+        self.streams.get(stream).map_or(0, |counter| counter.next)
+    }
+
     /// Index of the current record's first sample in a stream.
     pub(super) fn first(&self, stream: usize) -> u64 {
         self.streams.get(stream).map_or(0, |counter| counter.first)
