@@ -1,12 +1,13 @@
 //! Checks of operators from windows to features, windows or anything else.
 
 use super::harness::{Harness, OtherShape, Prepared, feed_window, no_panic, prepare, refused};
-use super::material::{Random, make_missing, signal, windows, with_channels};
+use super::material::{make_missing, signal, windows, with_channels};
 use super::report::Fault;
 use super::stage::{must_be_finite_where, of_channel};
 use super::trace::{Trace, WindowOutput};
 use crate::model::{Chunk, Recovery, Window};
 use crate::operator::{Latency, Missing, Operator, OperatorError, WindowSpec};
+use crate::testing::Random;
 
 /// Windows in a usual run.
 const USUAL: usize = 24;
@@ -40,7 +41,7 @@ impl<O: Operator<In = Window, Out: WindowOutput>, F: Fn() -> O> Harness for Feat
 
     fn finish(&self, prepared: &mut Prepared<O>, _trace: &mut Trace) -> Result<(), Fault> {
         // Nothing is announced of what may come after the last window; it must not fail.
-        if let Some(window) = self.windows(&signal(&self.spec.signal, 64, &mut Random(0)), 0).first() {
+        if let Some(window) = self.windows(&signal(&self.spec.signal, 64, &mut Random::new(0)), 0).first() {
             let mut out = O::Out::blank(&prepared.spec, &window.info);
             prepared.operator.finish(&mut out).map_err(|e| refused("finish", &e))?;
         }
@@ -54,7 +55,8 @@ impl<O: Operator<In = Window, Out: WindowOutput>, F: Fn() -> O> Harness for Feat
             .filter(|other| *other != width)
             .filter_map(|other| {
                 let spec = WindowSpec { signal: with_channels(&self.spec.signal, other), hop: self.spec.hop };
-                let values = signal(&spec.signal, self.samples(self.settle() + USUAL) / 2, &mut Random(1));
+                let values =
+                    signal(&spec.signal, self.samples(self.settle() + USUAL) / 2, &mut Random::new(1));
                 Some((prepare(self.make, &spec).ok()?, windows(&spec, &values, 0)))
             })
             .collect()

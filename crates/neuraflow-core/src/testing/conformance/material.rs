@@ -6,30 +6,7 @@ use crate::model::{
     Channel, ChannelKind, Chunk, Span, StreamHeader, StreamKey, Unit, Window, WindowInfo, WindowStatus,
 };
 use crate::operator::{Missing, SignalSpec, WindowSpec};
-
-/// SplitMix64 (Steele, Lea & Flood 2014): small, and the same everywhere.
-#[derive(Clone, Debug)]
-pub(super) struct Random(pub(super) u64);
-
-impl Random {
-    pub(super) fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    /// Below `end`, which counts as at least 1.
-    pub(super) fn below(&mut self, end: usize) -> usize {
-        (self.next() % end.max(1) as u64) as usize
-    }
-
-    /// Between −1 and 1.
-    fn unit(&mut self) -> f64 {
-        (self.next() >> 11) as f64 / (1u64 << 52) as f64 - 1.0
-    }
-}
+use crate::testing::Random;
 
 /// A signal that looks like EEG to an operator: an offset for each channel, slow and fast parts, tens of µV.
 /// Trigger channels carry small whole numbers.
@@ -80,7 +57,7 @@ pub(super) enum Cut {
 
 /// `values` as chunks; the first starts at sample `first` of the stream.
 pub(super) fn chunks(values: &[f32], width: usize, first: u64, cut: Cut) -> Vec<Chunk> {
-    let mut random = Random(if let Cut::Random(seed) = cut { seed } else { 0 });
+    let mut random = Random::new(if let Cut::Random(seed) = cut { seed } else { 0 });
     let (mut rest, mut at, mut out) = (values, first, Vec::new());
     while !rest.is_empty() {
         let samples = match cut {

@@ -72,9 +72,10 @@ pub use trace::{Observed, WindowOutput};
 
 use crate::model::{Chunk, Window};
 use crate::operator::{Operator, SignalSpec, WindowSpec};
+use crate::testing::Random;
 use feature::Feature;
 use harness::{Harness, prepare, verdict};
-use material::{Cut, Random, describe};
+use material::{Cut, describe};
 use stage::Stage;
 
 /// Checks of a stage, an operator from chunks to chunks. `make` gives a fresh, unprepared instance.
@@ -131,7 +132,7 @@ impl Settings {
     /// Each check of each spec has its own random numbers, so that leaving one out does not change the others.
     fn random(&self, check: Check, spec: &str) -> Random {
         let text = format!("{}{spec}", check.name());
-        Random(self.seed ^ crate::model::stable_hash(text.as_bytes()) as u64)
+        Random::new(self.seed ^ crate::model::stable_hash(text.as_bytes()) as u64)
     }
 }
 

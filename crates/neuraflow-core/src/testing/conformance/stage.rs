@@ -2,11 +2,12 @@
 
 use super::delay::ImpulseResponse;
 use super::harness::{Harness, OtherShape, Prepared, feed_chunk, finish_chunk, no_panic, prepare};
-use super::material::{Cut, Random, chunks, make_missing, signal, with_channels};
+use super::material::{Cut, chunks, make_missing, signal, with_channels};
 use super::report::{Fault, Verdict};
 use super::trace::Trace;
 use crate::model::{Chunk, Recovery, SamplingRate, Span};
 use crate::operator::{Latency, Operator, OperatorError, SignalSpec};
+use crate::testing::Random;
 
 /// The longest signal a check makes. Warm-ups beyond it are reported as not checked.
 const LONGEST: u64 = 1 << 19;
@@ -47,7 +48,7 @@ impl<O: Operator<In = Chunk, Out = Chunk>, F: Fn() -> O> Harness for Stage<'_, O
             .filter(|other| *other != width)
             .filter_map(|other| {
                 let spec = with_channels(&self.spec, other);
-                let values = signal(&spec, self.usual() / 2, &mut Random(1));
+                let values = signal(&spec, self.usual() / 2, &mut Random::new(1));
                 let prepared = prepare(self.make, &spec).ok()?;
                 Some((prepared, chunks(&values, other, 0, Cut::Every(64))))
             })

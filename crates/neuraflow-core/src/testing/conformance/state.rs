@@ -1,11 +1,11 @@
 //! Checks of the state, the same for every kind of operator: reset, snapshot and restore, isolation, latency.
 
 use super::harness::{Harness, Prepared, no_panic, restore, snapshot};
-use super::material::Random;
 use super::report::Fault;
 use super::trace::Trace;
 use crate::model::Span;
 use crate::operator::{Latency, Operator};
+use crate::testing::Random;
 
 type In<H> = <<H as Harness>::Op as Operator>::In;
 
