@@ -127,6 +127,20 @@ pub enum SinkError {
         /// What came.
         found: String,
     },
+    /// What a sink finds in its place is not what the checkpoint that the run goes on from left there.
+    #[error(
+        "sink {sink}: {target}: expected {expected}, found {found}; put back what the checkpoint left there, or start without the checkpoint"
+    )]
+    Position {
+        /// Which sink.
+        sink: String,
+        /// The file or address.
+        target: String,
+        /// What the checkpoint left.
+        expected: String,
+        /// What is there.
+        found: String,
+    },
     /// The other side is gone: a receiver was dropped, a peer has closed.
     #[error(
         "sink {sink}: the receiver is gone; keep it alive as long as the pipeline runs, or stop the pipeline first"
@@ -143,7 +157,7 @@ impl SinkError {
         match self {
             Self::Io { source, .. } if source.kind() == io::ErrorKind::Interrupted => Recovery::Retry,
             Self::Layout { .. } => Recovery::Skip,
-            Self::Io { .. } | Self::Disconnected { .. } => Recovery::Stop,
+            Self::Io { .. } | Self::Position { .. } | Self::Disconnected { .. } => Recovery::Stop,
         }
     }
 }

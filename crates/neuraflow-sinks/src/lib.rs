@@ -8,6 +8,9 @@
 //! | [`local::Npy`] | a matrix for NumPy for each stream | on its own thread |
 //! | `feedback` (feature `feedback`) | browsers and programs, over WebSockets | on the worker; sockets on the server's thread |
 //! | `report` (feature `report`) | one HTML page about the whole run | on the worker |
+//!
+//! With checkpoints, files hold each result exactly once. Callbacks, channels and reports hold nothing that could be made
+//! durable: they answer a barrier at once, and a run that goes on from a checkpoint gives them again what came after it.
 
 mod callback;
 mod channel;

@@ -5,10 +5,11 @@ use std::collections::btree_map::Entry;
 use std::marker::PhantomData;
 use std::path::Path;
 
-use neuraflow_core::model::StreamKey;
+use neuraflow_core::model::{Positions, StreamKey};
 use neuraflow_core::sink::{Overflow, Placement, Sink, SinkContext, SinkError, SinkWriter};
 
 use super::csv_item::{CsvItem, Row};
+use super::durable::{Durable, misplaced};
 use super::file::{OpenFiles, Records, Target};
 
 const NAME: &str = "csv";
@@ -24,7 +25,7 @@ pub(super) const QUEUE: usize = 4_096;
 ///
 /// A path that ends with `.csv` is the one file of a single stream; any other is a directory (made if missing) with
 /// a file `<stream name>-<hash of its key>.<kind>.csv` for each. Files that are there are replaced. At most 256 are open at
-/// a time, however many streams there are.
+/// a time, however many streams there are. A run that goes on from a checkpoint appends to the files of that checkpoint.
 ///
 /// ```no_run
 /// use neuraflow_core::model::Features;
@@ -57,8 +58,10 @@ impl<T: CsvItem> Sink for Csv<T> {
         Placement::Thread { capacity: QUEUE, overflow: Overflow::Block }
     }
 
-    fn open(&self, _: &SinkContext) -> Result<CsvWriter<T>, SinkError> {
+    fn open(&self, context: &SinkContext) -> Result<CsvWriter<T>, SinkError> {
+        let suffix = suffix::<T>();
         Ok(CsvWriter {
+            durable: Durable::restore(NAME, &self.target, &[&suffix], context.from.as_ref())?,
             target: self.target.clone(),
             files: BTreeMap::new(),
             open: OpenFiles::default(),
@@ -71,6 +74,7 @@ impl<T: CsvItem> Sink for Csv<T> {
 #[derive(Debug)]
 pub struct CsvWriter<T> {
     target: Target,
+    durable: Durable,
     files: BTreeMap<StreamKey, Table>,
     open: OpenFiles,
     item: PhantomData<fn(T)>,
@@ -84,6 +88,20 @@ struct Table {
     rows: Vec<u8>,
 }
 
+fn suffix<T: CsvItem>() -> String {
+    format!(".{}.csv", T::KIND)
+}
+
+/// Refuses to go on with a file of other columns.
+pub(super) fn begins_with(header: &[u8], records: &Records) -> Result<(), SinkError> {
+    let found = records.read(header.len())?;
+    if found == header {
+        return Ok(());
+    }
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim_end().to_owned();
+    Err(misplaced(records.sink(), records.path(), format!("the columns {}", text(header)), text(&found)))
+}
+
 impl<T: CsvItem> CsvWriter<T> {
     /// The table that an item belongs in; its header row is checked against the item's.
     fn table(&mut self, item: &T) -> Result<&mut Table, SinkError> {
@@ -93,9 +111,15 @@ impl<T: CsvItem> CsvWriter<T> {
         let table = match self.files.entry(stream.key) {
             Entry::Occupied(table) => table.into_mut(),
             Entry::Vacant(vacant) => {
-                let path = self.target.place(NAME, stream, known)?.data(&format!(".{}.csv", T::KIND));
-                let records = Records::create(NAME, path, &mut self.open)?;
-                vacant.insert(Table { records, header: header.clone(), rows: header.clone() })
+                let path = self.target.place(NAME, stream, known)?.data(&suffix::<T>());
+                let records = self.durable.records(path, &mut self.open)?;
+                let rows = if records.whole() == 0 {
+                    header.clone()
+                } else {
+                    begins_with(&header, &records)?;
+                    Vec::new()
+                };
+                vacant.insert(Table { records, header: header.clone(), rows })
             }
         };
         if table.header != header {
@@ -134,6 +158,13 @@ impl<T: CsvItem> SinkWriter for CsvWriter<T> {
             table.rows.clear();
         }
         refused
+    }
+
+    /// The number of bytes in each file.
+    fn barrier(&mut self, _: u64) -> Result<Positions, SinkError> {
+        let Self { durable, files, open, .. } = self;
+        files.values_mut().try_for_each(|table| durable.sync(&mut table.records, open))?;
+        durable.positions()
     }
 
     fn finish(&mut self) -> Result<(), SinkError> {

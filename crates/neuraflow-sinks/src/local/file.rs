@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Seek, SeekFrom, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 #[cfg(unix)]
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
@@ -63,6 +63,8 @@ pub(super) struct Records {
     number: u64,
     path: PathBuf,
     whole: u64,
+    /// Whether something was written since it was made durable.
+    dirty: bool,
 }
 
 impl Records {
@@ -72,9 +74,38 @@ impl Records {
         let number = open.next;
         open.next += 1;
         match open.file(number, || File::create(&path)) {
-            Ok(_) => Ok(Self { sink, number, path, whole: 0 }),
+            Ok(_) => Ok(Self { sink, number, path, whole: 0, dirty: true }),
             Err(error) => Err(io_error(sink, "create", &path, error)),
         }
+    }
+
+    /// A file that holds whole records of `whole` bytes, and nothing else.
+    pub(super) fn resume(sink: &'static str, path: PathBuf, whole: u64, open: &mut OpenFiles) -> Self {
+        let number = open.next;
+        open.next += 1;
+        Self { sink, number, path, whole, dirty: false }
+    }
+
+    pub(super) fn sink(&self) -> &'static str {
+        self.sink
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Its first bytes: `count` of them, or all if there are fewer.
+    pub(super) fn read(&self, count: usize) -> Result<Vec<u8>, SinkError> {
+        let mut bytes = Vec::new();
+        File::open(&self.path)
+            .and_then(|file| file.take(count as u64).read_to_end(&mut bytes))
+            .map_err(|error| io_error(self.sink, "read", &self.path, error))?;
+        Ok(bytes)
+    }
+
+    /// Bytes of whole records.
+    pub(super) fn whole(&self) -> u64 {
+        self.whole
     }
 
     /// The file, its end where the next record goes.
@@ -88,6 +119,7 @@ impl Records {
     }
 
     pub(super) fn append(&mut self, records: &[u8], open: &mut OpenFiles) -> Result<(), SinkError> {
+        self.dirty = true;
         let file = self.file(open)?;
         if let Err(error) = file.write_all(records) {
             // The write is what failed; that the rest could not be cut off would not help anyone.
@@ -100,6 +132,7 @@ impl Records {
 
     /// Writes over bytes that are there.
     pub(super) fn overwrite(&mut self, at: u64, bytes: &[u8], open: &mut OpenFiles) -> Result<(), SinkError> {
+        self.dirty = true;
         let file = self.file(open)?;
         let written = file
             .seek(SeekFrom::Start(at))
@@ -108,11 +141,21 @@ impl Records {
         written.map(drop).map_err(|error| io_error(self.sink, "write", &self.path, error))
     }
 
-    /// Makes it durable, also what was written before the file was closed for another, and closes it.
+    /// Makes it durable, also what was written before the file was closed for another.
+    pub(super) fn sync(&mut self, open: &mut OpenFiles) -> Result<(), SinkError> {
+        if self.dirty {
+            let synced = self.file(open)?.sync_all();
+            synced.map_err(|error| io_error(self.sink, "flush", &self.path, error))?;
+            self.dirty = false;
+        }
+        Ok(())
+    }
+
+    /// Makes it durable and closes it.
     pub(super) fn finish(&mut self, open: &mut OpenFiles) -> Result<(), SinkError> {
-        let synced = self.file(open)?.sync_all();
+        let synced = self.sync(open);
         open.files.remove(&self.number);
-        synced.map_err(|error| io_error(self.sink, "flush", &self.path, error))
+        synced
     }
 }
 
@@ -138,6 +181,26 @@ impl Target {
 
     pub(super) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// The directory that the files are in.
+    pub(super) fn directory(&self) -> PathBuf {
+        match self.path.parent() {
+            _ if !self.single => self.path.clone(),
+            Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
+            _ => PathBuf::from("."),
+        }
+    }
+
+    /// Whether `name` is one that a file of some stream could have here, if its files end with these.
+    pub(super) fn owns(&self, name: &str, suffixes: &[&str]) -> bool {
+        if !self.single {
+            let plain = Path::new(name).file_name().is_some_and(|plain| plain == name);
+            return plain && suffixes.iter().any(|suffix| name.ends_with(suffix));
+        }
+        let place = Place { stem: self.path.with_extension(""), named: None };
+        let beside = suffixes.iter().map(|suffix| place.beside(suffix));
+        beside.chain([self.path.clone()]).any(|path| path.file_name().is_some_and(|own| own == name))
     }
 
     /// Where a stream's files go. Refuses a second stream (`known` were asked for before) where one file was named.
@@ -204,5 +267,17 @@ mod tests {
         assert_eq!(safe("EEG 64 µ"), "EEG_64_µ");
         assert_eq!(safe(""), "stream");
         assert_eq!(safe(&"x".repeat(500)).len(), 40);
+    }
+
+    #[test]
+    fn only_names_that_a_sink_would_give_are_its_own() {
+        let folder = Target { path: "results".into(), single: false };
+        let named = Target { path: "results/run.npy".into(), single: true };
+        let suffixes = [".npy", ".windows.csv"];
+        assert!(folder.owns("headset-0-12345678.npy", &suffixes) && !folder.owns("notes.txt", &suffixes));
+        assert!(!folder.owns("../run.npy", &suffixes) && !folder.owns("a/run.npy", &suffixes));
+        assert!(named.owns("run.npy", &suffixes) && named.owns("run.windows.csv", &suffixes));
+        assert!(!named.owns("other.npy", &suffixes) && !named.owns("other.windows.csv", &suffixes));
+        assert_eq!(Target { path: "run.npy".into(), single: true }.directory(), Path::new("."));
     }
 }

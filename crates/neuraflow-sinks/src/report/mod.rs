@@ -44,6 +44,10 @@ pub use sink::{ReportSink, ReportWriter};
 /// eight hours; wider layouts get fewer slots. Plotted are the first 8 streams by name, with the first 2,000 markers
 /// of each; all are counted.
 ///
+/// **It is about the run since its latest start.** What it gathers is in memory and in no checkpoint: its sinks answer a barrier
+/// at once, and a run that goes on from a checkpoint after a crash is written up from there. Results that must survive belong
+/// in files, see [`local`](crate::local).
+///
 /// Connect each sink to one place of the graph. Sinks may be left out: then so is their part of the page.
 ///
 /// ```
