@@ -6,6 +6,7 @@ use num_complex::Complex64;
 
 use super::fft::root;
 use super::simd::widest;
+use super::spectrum::{LANES as PSD_LANES, PsdLanes};
 use super::value::gather_channel;
 use super::{Detrend, KernelError, Psd, Value, Window};
 
@@ -27,8 +28,8 @@ static ROOTS: LazyLock<Vec<Complex64>> =
 /// ```
 ///
 /// Input in µV gives µV², and the powers of a segment add up to its mean square. Segments of up to 64 samples are
-/// transformed by this definition, several channels side by side, and longer ones channel by channel with
-/// [`Psd`]; in `f64`, with the same bits on every processor.
+/// transformed by this definition and longer ones by [`Psd`], several channels side by side; in `f64`, with the same bits
+/// on every processor.
 ///
 /// ```
 /// use neuraflow_ops::kernel::DftPower;
@@ -48,7 +49,105 @@ pub struct DftPower {
 #[derive(Debug, Clone)]
 enum Plan {
     Direct(&'static [Complex64]),
-    Transform { psd: Box<Psd>, segment: Vec<f64> },
+    Transform(Box<Transform>),
+}
+
+/// Channels whose values are gathered in one pass over a long segment: a cache line of `f32`. In dense recordings
+/// each sample lies on a page of its own, and to look for it again costs more than to transform it.
+const GATHERED: usize = 16;
+
+#[derive(Debug, Clone)]
+struct Transform {
+    psd: Psd,
+    /// One channel, where a value is missing or too few are left to be computed side by side.
+    segment: Vec<f64>,
+    lanes: PsdLanes,
+    /// `[block][sample][lane]`
+    blocks: Vec<[f64; PSD_LANES]>,
+    /// `[bin][lane]`
+    density: Vec<[f64; PSD_LANES]>,
+}
+
+impl Transform {
+    fn new(samples: usize) -> Result<Self, KernelError> {
+        let psd = Psd::periodogram(samples, Window::Boxcar, Detrend::None, 1.0)?;
+        Ok(Self {
+            segment: vec![0.0; samples],
+            lanes: PsdLanes::new(&psd),
+            blocks: vec![[0.0; PSD_LANES]; samples * (GATHERED / PSD_LANES)],
+            density: vec![[0.0; PSD_LANES]; psd.bins()],
+            psd,
+        })
+    }
+
+    fn process<T: Value>(
+        &mut self,
+        values: &[T],
+        channels: usize,
+        powers: &mut [f64],
+    ) -> Result<(), KernelError> {
+        let bins = self.psd.bins();
+        let mut pass = powers.chunks_exact_mut(GATHERED * bins);
+        for (number, powers) in pass.by_ref().enumerate() {
+            self.gather(values, channels, number * GATHERED);
+            for (block, powers) in powers.chunks_exact_mut(PSD_LANES * bins).enumerate() {
+                self.block(block, values, channels, number * GATHERED + block * PSD_LANES, powers)?;
+            }
+        }
+        let first = channels / GATHERED * GATHERED;
+        for (channel, powers) in (first..).zip(pass.into_remainder().chunks_exact_mut(bins)) {
+            self.alone(values, channels, channel, powers)?;
+        }
+        Ok(())
+    }
+
+    fn gather<T: Value>(&mut self, values: &[T], channels: usize, first: usize) {
+        let samples = self.segment.len();
+        for (n, sample) in values.chunks_exact(channels).enumerate() {
+            for (block, values) in
+                sample[first..first + GATHERED].as_chunks::<PSD_LANES>().0.iter().enumerate()
+            {
+                self.blocks[block * samples + n] = values.map(Value::to_f64);
+            }
+        }
+    }
+
+    fn block<T: Value>(
+        &mut self,
+        block: usize,
+        values: &[T],
+        channels: usize,
+        first: usize,
+        powers: &mut [f64],
+    ) -> Result<(), KernelError> {
+        let (samples, bins) = (self.segment.len(), self.psd.bins());
+        let x = &self.blocks[block * samples..][..samples];
+        if !self.lanes.process(&self.psd, x, &mut self.density) {
+            for (channel, powers) in (first..).zip(powers.chunks_exact_mut(bins)) {
+                self.alone(values, channels, channel, powers)?;
+            }
+            return Ok(());
+        }
+        for (lane, powers) in powers.chunks_exact_mut(bins).enumerate() {
+            for (power, density) in powers.iter_mut().zip(&self.density) {
+                *power = density[lane] / samples as f64;
+            }
+        }
+        Ok(())
+    }
+
+    fn alone<T: Value>(
+        &mut self,
+        values: &[T],
+        channels: usize,
+        channel: usize,
+        powers: &mut [f64],
+    ) -> Result<(), KernelError> {
+        gather_channel(values, channels, channel, &mut self.segment)?;
+        self.psd.process(&self.segment, powers)?;
+        powers.iter_mut().for_each(|power| *power /= self.segment.len() as f64);
+        Ok(())
+    }
 }
 
 impl DftPower {
@@ -60,10 +159,7 @@ impl DftPower {
         let plan = match samples {
             0 => return Err(KernelError::EmptySegment),
             1..=LONGEST_DIRECT => Plan::Direct(&ROOTS[samples * (samples - 1) / 2..][..samples]),
-            _ => Plan::Transform {
-                psd: Box::new(Psd::periodogram(samples, Window::Boxcar, Detrend::None, 1.0)?),
-                segment: vec![0.0; samples],
-            },
+            _ => Plan::Transform(Box::new(Transform::new(samples)?)),
         };
         Ok(Self { samples, plan })
     }
@@ -105,13 +201,7 @@ impl DftPower {
                 #[inline(always)]
                 || direct_blocks(roots, values, channels, powers),
             ),
-            Plan::Transform { psd, segment } => {
-                for (channel, powers) in powers.chunks_exact_mut(bins).enumerate() {
-                    gather_channel(values, channels, channel, segment)?;
-                    psd.process(segment, powers)?;
-                    powers.iter_mut().for_each(|power| *power /= segment.len() as f64);
-                }
-            }
+            Plan::Transform(transform) => transform.process(values, channels, powers)?,
         }
         Ok(())
     }
@@ -221,6 +311,27 @@ mod tests {
                 for (channel, powers) in powers.chunks_exact(dft.bins()).enumerate() {
                     assert!(powers.iter().all(|power| power.is_nan() == (channel == 9)), "{samples} {bad}");
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn long_segments_side_by_side_are_each_channel_alone() {
+        for (samples, channels) in [(65, 16), (70, 35), (100, 48), (1500, 33)] {
+            let value = |n: usize| (n * 7919 % 2003) as f32 / 10.0 - 40.0;
+            let mut values: Vec<f32> = (0..samples * channels).map(value).collect();
+            values[3 * channels + 5] = f32::NAN;
+            let mut dft = DftPower::new(samples).unwrap();
+            let bins = dft.bins();
+            let mut powers = vec![0.0; bins * channels];
+            dft.process(&values, channels, &mut powers).unwrap();
+            for (channel, powers) in powers.chunks_exact(bins).enumerate() {
+                let own: Vec<f32> = values.iter().skip(channel).step_by(channels).copied().collect();
+                let mut alone = vec![0.0; bins];
+                dft.process(&own, 1, &mut alone).unwrap();
+                let bits = |powers: &[f64]| powers.iter().map(|power| power.to_bits()).collect::<Vec<_>>();
+                assert_eq!(bits(&alone), bits(powers), "{samples} {channel}");
+                assert_eq!(powers[0].is_nan(), channel == 5);
             }
         }
     }

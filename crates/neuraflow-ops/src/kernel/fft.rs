@@ -103,18 +103,22 @@ impl<C: Cell> Stockham<C> {
     fn forward(&mut self, x: &mut [C]) {
         // Each stage splits the transforms of length `span` by its factor; `stride` of them are interleaved.
         let (mut span, mut stride) = (x.len(), 1);
+        let (mut from, mut to) = (x, &mut self.other[..]);
         for factor in &self.factors {
-            let (roots, other) = (&self.roots[..], &mut self.other[..]);
+            let roots = &self.roots[..];
             // A factor that the compiler knows keeps its values in registers.
             match *factor {
-                2 => stage(x, other, roots, [span, stride], &mut [C::ZERO; 2]),
-                3 => stage(x, other, roots, [span, stride], &mut [C::ZERO; 3]),
-                4 => stage(x, other, roots, [span, stride], &mut [C::ZERO; 4]),
-                5 => stage(x, other, roots, [span, stride], &mut [C::ZERO; 5]),
-                factor => stage(x, other, roots, [span, stride], &mut self.leg[..factor]),
+                2 => stage(from, to, roots, [span, stride], &mut [C::ZERO; 2]),
+                3 => stage(from, to, roots, [span, stride], &mut [C::ZERO; 3]),
+                4 => stage(from, to, roots, [span, stride], &mut [C::ZERO; 4]),
+                5 => stage(from, to, roots, [span, stride], &mut [C::ZERO; 5]),
+                factor => stage(from, to, roots, [span, stride], &mut self.leg[..factor]),
             }
-            x.copy_from_slice(&self.other);
+            (from, to) = (to, from);
             (span, stride) = (span / factor, stride * factor);
+        }
+        if !self.factors.len().is_multiple_of(2) {
+            to.copy_from_slice(from); // the last stage has left it in the other place
         }
     }
 }
