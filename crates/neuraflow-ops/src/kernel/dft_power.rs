@@ -256,32 +256,65 @@ fn direct<const HALF: usize>(roots: &[Complex64], row: impl Fn(usize) -> [f64; L
             }
         }
     }
-    let mut missing = [false; LANES];
-    for bin in 0..bins {
-        let (mut re, mut im) = (first, [0.0; LANES]);
-        let mut turn = 0;
-        for (even, odd) in even.iter().zip(&odd).take(pairs) {
-            turn += bin;
-            if turn >= samples {
-                turn -= samples;
-            }
-            let root = roots[turn];
-            for lane in 0..LANES {
-                re[lane] += even[lane] * root.re;
-                im[lane] += odd[lane] * root.im;
-            }
+    let (even, odd) = (&even[..pairs], &odd[..pairs]);
+    let scale = 1.0 / (samples * samples) as f64;
+    let mut wide = [[0.0; LANES]; HALF]; // of the bins after the first
+    let (twos, last) = wide[..pairs].as_chunks_mut::<2>();
+    for (two, wide) in twos.iter_mut().enumerate() {
+        *wide = powers_of_bins(roots, first, even, odd, [2 * two + 1, 2 * two + 2]);
+    }
+    if let [wide] = last {
+        [*wide] = powers_of_bins(roots, first, even, odd, [pairs]);
+    }
+    let sum = even.iter().fold(first, |mut sum, even| {
+        for lane in 0..LANES {
+            sum[lane] += even[lane];
         }
-        if bin == 0 {
-            // The sum of all values: finite if, and only if, all of them are, or they are no signal.
-            missing = re.map(|sum| !sum.is_finite());
+        sum
+    });
+    for (lane, powers) in powers.chunks_exact_mut(bins).enumerate() {
+        powers[0] = sum[lane] * sum[lane] * scale;
+        for (bin, (power, wide)) in powers[1..].iter_mut().zip(&wide).enumerate() {
+            let sides = if 2 * (bin + 1) == samples { scale } else { 2.0 * scale };
+            *power = wide[lane] * sides;
         }
-        let sides = if bin == 0 || 2 * bin == samples { 1.0 } else { 2.0 };
-        let scale = sides / (samples * samples) as f64;
-        for (lane, powers) in powers.chunks_exact_mut(bins).enumerate() {
-            let power = (re[lane] * re[lane] + im[lane] * im[lane]) * scale;
-            powers[bin] = if missing[lane] { f64::NAN } else { power };
+        // The sum of all values: finite if, and only if, all of them are, or they are no signal.
+        if !sum[lane].is_finite() {
+            powers.fill(f64::NAN);
         }
     }
+}
+
+/// |X(k)|² of some bins, which share what they load.
+#[inline(always)]
+fn powers_of_bins<const BINS: usize>(
+    roots: &[Complex64],
+    first: [f64; LANES],
+    even: &[[f64; LANES]],
+    odd: &[[f64; LANES]],
+    bins: [usize; BINS],
+) -> [[f64; LANES]; BINS] {
+    let (mut re, mut im) = ([first; BINS], [[0.0; LANES]; BINS]);
+    let mut turns = [0; BINS];
+    for (even, odd) in even.iter().zip(odd) {
+        for at in 0..BINS {
+            turns[at] += bins[at];
+            if turns[at] >= roots.len() {
+                turns[at] -= roots.len();
+            }
+            let root = roots[turns[at]];
+            for lane in 0..LANES {
+                re[at][lane] += even[lane] * root.re;
+                im[at][lane] += odd[lane] * root.im;
+            }
+        }
+    }
+    for at in 0..BINS {
+        for lane in 0..LANES {
+            re[at][lane] = re[at][lane] * re[at][lane] + im[at][lane] * im[at][lane];
+        }
+    }
+    re
 }
 
 #[cfg(test)]
