@@ -1,5 +1,5 @@
 //! Latency from the packet that closes a window to the sink: a thousand devices, each pushing its packet when it is due, from
-//! a thread that plays the drivers, into a pipeline whose worker parks in between.
+//! a thread that plays the drivers, into a pipeline whose worker parks, or spins, in between.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -28,7 +28,7 @@ pub struct Latency {
 }
 
 /// Paces a load in real time. The first `warm_up` packets of each device are not measured.
-pub fn paced(load: &Load, work: Work, warm_up: u64) -> Latency {
+pub fn paced(load: &Load, work: Work, workers: Workers, warm_up: u64) -> Latency {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let (handle, source) = device::channel(DeviceConfig { capacity: 1 << 22, ..DeviceConfig::default() });
     let headers: Vec<_> = (0..load.devices).map(|device| load.header(device)).collect();
@@ -48,7 +48,7 @@ pub fn paced(load: &Load, work: Work, warm_up: u64) -> Latency {
         }
     };
     let pipeline = work.pipeline(source, see).with_clock(Arc::clone(&clock));
-    let running = pipeline.spawn(Workers::new(1)).unwrap();
+    let running = pipeline.spawn(workers).unwrap();
     let (sequence, zeros) = load.rest();
     for header in &headers {
         handle.push(&header.key, sequence, &zeros).unwrap();

@@ -30,8 +30,9 @@ fn main() {
     if let Some(at) = arguments.iter().position(|argument| argument == "--count") {
         return count(&arguments[at + 1]);
     }
-    if arguments.iter().any(|argument| argument == "--peers") {
-        return peers::run(arguments.iter().any(|argument| argument == "--quick"));
+    let has = |wanted: &str| arguments.iter().any(|argument| argument == wanted);
+    if has("--peers") {
+        return peers::run(has("--quick"), if has("--jemalloc") { "-jemalloc" } else { "" });
     }
     let mut criterion = Criterion::default().configure_from_args();
     let load = Load::headsets(100, 160);

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use neuraflow::prelude::Workers;
 use serde_json::json;
 
 use crate::latency;
@@ -162,8 +163,14 @@ fn density() {
 }
 
 fn latencies() {
-    for work in [SINGLE, DOUBLE] {
-        let found = latency::paced(&Load::headsets(1_000, 420), work, 20);
+    let parks = Workers::new(1);
+    for (work, idle, workers) in [
+        (SINGLE, "parks", parks),
+        (SINGLE, "spins", parks.spinning()),
+        (DOUBLE, "parks", parks),
+        (DOUBLE, "spins", parks.spinning()),
+    ] {
+        let found = latency::paced(&Load::headsets(1_000, 420), work, workers, 20);
         for (name, value) in [
             ("p50", found.p50),
             ("p99", found.p99),
@@ -172,13 +179,9 @@ fn latencies() {
             ("compute p50", found.compute_p50),
             ("output p50", found.output_p50),
         ] {
-            print(
-                "latency",
-                &format!("{}, 1000 devices, {name}, {} windows", work.name(), found.windows),
-                value,
-                "µs",
-                None,
-            );
+            let case =
+                format!("{}, 1000 devices, worker {idle}, {name}, {} windows", work.name(), found.windows);
+            print("latency", &case, value, "µs", None);
         }
     }
 }

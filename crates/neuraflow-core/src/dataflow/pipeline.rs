@@ -1,7 +1,6 @@
 //! The builder's two ends: a source to begin a graph at, and the checked graph that runs.
 
 use std::collections::BTreeMap;
-use std::num::NonZeroUsize;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -79,7 +78,7 @@ impl Pipeline {
 
     /// Runs on one worker until the input ends.
     pub fn run(self) -> Result<Report, PipelineError> {
-        self.spawn(Workers(NonZeroUsize::MIN))?.join()
+        self.spawn(Workers::new(1))?.join()
     }
 }
 
