@@ -1,16 +1,14 @@
-//! From `begin` to `commit`: the life of a checkpoint.
+//! The life of a checkpoint from `begin` on: who reports what. How it ends is told in `commit`.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use super::envelope::{self, Kind};
 use super::error::CheckpointError;
 use super::fingerprint::Fingerprint;
 use super::flight::{Expected, Flight};
-use super::groups::{Changes, Groups};
-use super::manifest::{GENERATIONS, MANIFESTS, Manifest, PARTS, Part, number_of, numbered};
-use super::part::PartWriter;
-use super::store::{CheckpointStore, StoreError};
+use super::groups::Groups;
+use super::manifest::Manifest;
+use super::store::CheckpointStore;
 use crate::model::{Positions, StreamKey};
 
 /// Makes checkpoints out of what sources, workers and sinks report, and keeps the last few in a store.
@@ -68,7 +66,9 @@ pub struct Checkpoints {
     /// The manifests that are kept, the newest last. What they refer to is not deleted.
     pub(super) kept: VecDeque<Manifest>,
     /// A manifest that could not be put, and so may or may not be there.
-    in_doubt: Option<Manifest>,
+    pub(super) in_doubt: Option<Manifest>,
+    /// Whether something that was committed turned out to be damaged.
+    pub(super) decayed: bool,
 }
 
 /// The newest state of a stream, of the checkpoint with this number; `None` if it has none any more.
@@ -76,20 +76,6 @@ pub struct Checkpoints {
 pub(super) struct Change {
     pub(super) number: u64,
     pub(super) state: Option<Vec<u8>>,
-}
-
-/// What was committed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Committed {
-    /// The checkpoint.
-    pub number: u64,
-    /// How many streams had changed.
-    pub streams: usize,
-    /// How many bytes of state these have.
-    pub bytes: u64,
-    /// How many bytes of older state were rewritten to keep the store small.
-    pub rewritten: u64,
 }
 
 impl Checkpoints {
@@ -111,6 +97,7 @@ impl Checkpoints {
             groups: Groups::default(),
             kept: VecDeque::new(),
             in_doubt: None,
+            decayed: false,
         }
     }
 
@@ -127,6 +114,12 @@ impl Checkpoints {
         self.generation
     }
 
+    /// Whether the next checkpoint should have all streams, not only those that have changed: a commit has found that older
+    /// state in the store is damaged, while the workers still have it.
+    pub fn wants_all_streams(&self) -> bool {
+        self.decayed
+    }
+
     /// Begins a checkpoint and says its number. Numbers grow; after a restart they go on from the one restored.
     ///
     /// # Errors
@@ -136,7 +129,7 @@ impl Checkpoints {
             return Err(CheckpointError::InFlight { number: flight.number });
         }
         let number = self.next_number;
-        self.next_number += 1;
+        self.next_number = self.next_number.saturating_add(1);
         self.flight = Some(Flight::new(number, expected));
         Ok(number)
     }
@@ -197,146 +190,4 @@ impl Checkpoints {
     pub fn abandon(&mut self, number: u64) {
         self.flight.take_if(|flight| flight.number == number);
     }
-
-    /// Writes the checkpoint in flight. It takes about as long as writing a few times what has changed takes.
-    ///
-    /// # Errors
-    /// [`Incomplete`](CheckpointError::Incomplete): somebody has not answered; it stays in flight. After every other error
-    /// it is abandoned, and the last one that was committed is what a restart finds.
-    pub fn commit(&mut self) -> Result<Committed, CheckpointError> {
-        let missing = match &self.flight {
-            None => Some("no checkpoint is in flight".to_owned()),
-            Some(flight) => flight.missing(),
-        };
-        if let Some(missing) = missing {
-            return Err(CheckpointError::Incomplete { missing });
-        }
-        let Some(flight) = self.flight.take() else {
-            return Err(CheckpointError::Incomplete { missing: "no checkpoint is in flight".to_owned() });
-        };
-        let committed = self.take_back().and_then(|()| self.write(flight));
-        if self.in_doubt.is_none()
-            && let Err(error) = self.tidy()
-        {
-            // The next commit tries again.
-            tracing::warn!(%error, "old checkpoints could not be deleted");
-        }
-        committed
-    }
-
-    fn write(&mut self, flight: Flight) -> Result<Committed, CheckpointError> {
-        let number = flight.number;
-        let mut groups = self.groups.clone();
-        let changes: BTreeMap<u16, Changes<'_>> = self
-            .pending
-            .iter()
-            .map(|(group, changes)| {
-                let states = changes.iter().map(|(key, change)| (*key, change.state.as_deref())).collect();
-                (*group, states)
-            })
-            .collect();
-        let first = Part { number, generation: self.generation, index: 0 };
-        let mut out = PartWriter::new(&*self.store, self.fingerprint.hash(), first);
-        let rewritten = groups.write(&*self.store, &mut out, &changes)?;
-        out.finish()?;
-        groups.sizes.extend(out.into_parts());
-        let streams = changes.values().map(BTreeMap::len).sum();
-        let states = changes.values().flat_map(BTreeMap::values);
-        let bytes = states.map(|state| state.map_or(0, <[u8]>::len) as u64).sum();
-        let manifest = Manifest {
-            sequence: self.next_sequence,
-            number,
-            generation: self.generation,
-            fingerprint: self.fingerprint.clone(),
-            sources: flight.sources,
-            sinks: flight.sinks,
-            groups: groups.extents(),
-        };
-        self.put(manifest)?;
-        self.groups = groups;
-        self.pending.clear();
-        Ok(Committed { number, streams, bytes, rewritten })
-    }
-
-    /// The moment at which a checkpoint comes to be.
-    fn put(&mut self, manifest: Manifest) -> Result<(), CheckpointError> {
-        let bytes = manifest.encode()?;
-        match self.store.put_if_absent(&manifest.name(), &bytes) {
-            Ok(()) => {
-                self.next_sequence += 1;
-                self.kept.push_back(manifest);
-                while self.kept.len() > self.keep {
-                    self.kept.pop_front();
-                }
-                Ok(())
-            }
-            Err(StoreError::Exists { name }) => Err(CheckpointError::Overtaken { file: name }),
-            Err(error) => {
-                self.in_doubt = Some(manifest);
-                if let Err(error) = self.take_back() {
-                    tracing::warn!(%error, "a checkpoint that failed could not be taken back yet");
-                }
-                Err(error.into())
-            }
-        }
-    }
-
-    /// A manifest whose `put` failed may be there all the same. It is taken back before anything else is written: its
-    /// place in the chain is needed, and what it refers to is about to be deleted.
-    fn take_back(&mut self) -> Result<(), CheckpointError> {
-        let Some(manifest) = &self.in_doubt else { return Ok(()) };
-        let name = manifest.name();
-        match self.store.get(&name) {
-            Err(StoreError::Missing { .. }) => {}
-            Err(error) => return Err(error.into()),
-            Ok(bytes) if Manifest::decode(&name, &bytes)?.generation == manifest.generation => {
-                self.store.delete(&name)?;
-            }
-            Ok(_) => return Err(CheckpointError::Overtaken { file: name }),
-        }
-        self.in_doubt = None;
-        Ok(())
-    }
-
-    /// Deletes what no manifest that is kept refers to.
-    fn tidy(&self) -> Result<(), StoreError> {
-        let sequences: BTreeSet<u64> = self.kept.iter().map(|manifest| manifest.sequence).collect();
-        for name in self.store.list(MANIFESTS)? {
-            let old = |sequence| sequence < self.next_sequence && !sequences.contains(&sequence);
-            if number_of(MANIFESTS, &name).is_some_and(old) {
-                self.store.delete(&name)?;
-            }
-        }
-        let pinned: BTreeSet<Part> = self
-            .kept
-            .iter()
-            .flat_map(|manifest| manifest.groups.values().flatten())
-            .map(|e| e.part)
-            .collect();
-        for name in self.store.list(PARTS)? {
-            // A later generation is somebody who has taken over.
-            let old = |part: Part| part.generation <= self.generation && !pinned.contains(&part);
-            if Part::of_name(&name).is_some_and(old) {
-                self.store.delete(&name)?;
-            }
-        }
-        for name in self.store.list(GENERATIONS)? {
-            if number_of(GENERATIONS, &name).is_some_and(|generation| generation < self.generation) {
-                self.store.delete(&name)?;
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Claims the generation after `last`: of two processes that start from the same checkpoint, only one gets it.
-pub(super) fn claim(
-    store: &dyn CheckpointStore,
-    fingerprint: &Fingerprint,
-    last: u64,
-) -> Result<u64, CheckpointError> {
-    let generation = last + 1;
-    let file = envelope::seal(Kind::Generation, fingerprint.hash(), &[]);
-    store.put_if_absent(&numbered(GENERATIONS, generation), &file)?;
-    Ok(generation)
 }

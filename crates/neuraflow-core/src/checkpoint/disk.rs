@@ -62,10 +62,14 @@ impl RealDisk {
     /// The directory `path`, which is made if it is not there.
     pub fn open(path: impl Into<PathBuf>) -> io::Result<Self> {
         let path = path.into();
+        let missing: Vec<_> =
+            path.ancestors().take_while(|folder| !folder.exists()).map(Path::to_owned).collect();
         fs::create_dir_all(&path)?;
         // A directory that was just made is a name in another one.
-        if let Some(parent) = path.canonicalize()?.parent() {
-            sync_directory(parent)?;
+        for made in missing {
+            if let Some(parent) = made.canonicalize()?.parent() {
+                sync_directory(parent)?;
+            }
         }
         Ok(Self(path))
     }

@@ -115,3 +115,76 @@ fn u16_at(header: &[u8; HEADER], at: usize) -> u16 {
 fn u32_at(header: &[u8; HEADER], at: usize) -> u32 {
     u32::from_le_bytes(array(header, at))
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn bytes() -> impl Strategy<Value = Vec<u8>> {
+        prop::collection::vec(any::<u8>(), 0..300)
+    }
+
+    fn damage(bytes: &[u8]) -> Damage {
+        match open(Kind::Part, "part", bytes) {
+            Err(CheckpointError::Damaged { damage, .. }) => damage,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_was_sealed_comes_out(body in bytes(), fingerprint: u128) {
+            let file = seal(Kind::Part, fingerprint, &body);
+            prop_assert_eq!(open(Kind::Part, "part", &file).unwrap(), (fingerprint, &body[..]));
+        }
+
+        #[test]
+        fn whatever_happens_to_a_file_it_is_noticed(
+            body in bytes(),
+            at: prop::sample::Index,
+            cut: prop::sample::Index,
+            over in bytes(),
+            inserts: bool,
+        ) {
+            let file = seal(Kind::Manifest, 7, &body);
+            let from = at.index(file.len() + 1);
+            let to = if inserts { from } else { from + cut.index(file.len() - from + 1) };
+            let mut other = file.clone();
+            other.splice(from..to, over);
+            match open(Kind::Manifest, "manifest", &other) {
+                Ok(found) => prop_assert_eq!((found, &other), ((7, &body[..]), &file)),
+                Err(error) => prop_assert!(error.is_damage(), "{}", error),
+            }
+        }
+
+        #[test]
+        fn no_bytes_are_taken_for_a_file(bytes in bytes()) {
+            prop_assert!(open(Kind::Manifest, "manifest", &bytes).is_err());
+        }
+    }
+
+    #[test]
+    fn every_single_flipped_bit_is_noticed() {
+        let file = seal(Kind::Part, u128::MAX / 3, b"state of a stream");
+        for bit in 0..8 * file.len() {
+            let mut other = file.clone();
+            other[bit / 8] ^= 1 << (bit % 8);
+            let error = open(Kind::Part, "part", &other).unwrap_err();
+            assert!(error.is_damage(), "bit {bit}: {error}");
+        }
+    }
+
+    #[test]
+    fn damage_is_told_apart() {
+        let file = seal(Kind::Part, 7, b"state");
+        assert_eq!(damage(b"short"), Damage::Length { expected: 44, found: 5 });
+        assert_eq!(damage(&[0; 60]), Damage::Magic);
+        assert_eq!(damage(&file[..file.len() - 1]), Damage::Length { expected: 5, found: 4 });
+        assert_eq!(damage(&seal(Kind::Manifest, 7, b"state")), Damage::Kind { expected: 2, found: 1 });
+        let mut other = file;
+        other[HEADER] ^= 1;
+        assert!(matches!(damage(&other), Damage::Checksum { what: "body", .. }));
+    }
+}

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::encoding::Raw;
 use super::error::CheckpointError;
 use super::manifest::{Extent, Part};
 use super::part::{self, Entry, PartWriter};
@@ -78,7 +79,8 @@ impl Groups {
         emptiest
             .sort_by(|a, b| (u128::from(a.1) * u128::from(b.2)).cmp(&(u128::from(b.1) * u128::from(a.2))));
         let in_use: u64 = emptiest.iter().map(|(_, used, _)| used).sum();
-        let mut unused = emptiest.iter().map(|(_, used, size)| size.saturating_sub(*used)).sum::<u64>();
+        let unused = emptiest.iter().map(|(_, used, size)| size.saturating_sub(*used));
+        let mut unused = unused.fold(0, u64::saturating_add);
         for (part, used, size) in emptiest {
             if unused <= in_use || !budget.allows(used) {
                 break;
@@ -89,7 +91,7 @@ impl Groups {
                 }
             }
             self.sizes.remove(&part);
-            unused -= size.saturating_sub(used);
+            unused = unused.saturating_sub(size.saturating_sub(used));
         }
         Ok(())
     }
@@ -119,7 +121,7 @@ impl Group {
         for (extent, bytes) in merged.iter().zip(&bytes) {
             states.extend(part::entries(extent, bytes)?.into_iter().map(|entry| (entry.key, entry.state)));
         }
-        states.extend(changes.iter().map(|(key, state)| (*key, state.map(super::encoding::Raw))));
+        states.extend(entries_of(changes).map(|entry| (entry.key, entry.state)));
         self.live.retain(|key| !changes.contains_key(key));
         self.live.extend(changes.iter().filter(|(_, state)| state.is_some()).map(|(key, _)| *key));
         if self.extents.is_empty() {
@@ -149,8 +151,13 @@ fn outweighed(extents: &[Extent], new: u64) -> usize {
     from
 }
 
+/// How many bytes an extent of nothing but these changes would take.
 fn size(changes: &Changes<'_>) -> u64 {
-    changes.values().map(|state| state.map_or(0, <[u8]>::len) as u64).sum()
+    8 + entries_of(changes).map(|entry| entry.size()).sum::<u64>()
+}
+
+fn entries_of<'a>(changes: &Changes<'a>) -> impl Iterator<Item = Entry<'a>> {
+    changes.iter().map(|(key, state)| Entry { key: *key, state: state.map(Raw) })
 }
 
 /// How much may still be rewritten in this commit.
@@ -170,5 +177,38 @@ impl Budget {
         self.left = self.left.saturating_sub(bytes);
         self.spent += bytes;
         true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bincode::Options;
+
+    use super::*;
+    use crate::checkpoint::encoding::encoding;
+
+    #[test]
+    fn sizes_are_those_of_the_encoding() {
+        let states: [(&str, Option<&[u8]>); 3] = [("a", Some(&[1, 2, 3])), ("b", None), ("c", Some(&[]))];
+        let changes: Changes<'_> =
+            states.into_iter().map(|(name, state)| (StreamKey::of_names("session", name), state)).collect();
+        let entries: Vec<_> = entries_of(&changes).collect();
+        assert_eq!(encoding().serialize(&entries).unwrap().len() as u64, size(&changes));
+    }
+
+    #[test]
+    fn an_extent_is_merged_once_it_is_outweighed() {
+        let lengths = |lengths: &[u64], new| {
+            let part = Part { number: 1, generation: 1, index: 0 };
+            let extent = |length: &u64| Extent { part, offset: 0, length: *length, checksum: 0 };
+            outweighed(&lengths.iter().map(extent).collect::<Vec<_>>(), new)
+        };
+        assert_eq!(lengths(&[], 5), 0);
+        assert_eq!(lengths(&[100], 99), 1);
+        assert_eq!(lengths(&[100], 100), 0);
+        assert_eq!(lengths(&[100, 40, 10], 9), 3);
+        assert_eq!(lengths(&[100, 40, 10], 10), 2);
+        assert_eq!(lengths(&[100, 40, 10], 30), 1);
+        assert_eq!(lengths(&[100, 40, 10], 50), 0);
     }
 }

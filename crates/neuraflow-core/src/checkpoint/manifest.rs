@@ -25,7 +25,8 @@ pub(super) fn numbered(prefix: &str, number: u64) -> String {
 
 /// The number in a name; `None` if it is not one of ours.
 pub(super) fn number_of(prefix: &str, name: &str) -> Option<u64> {
-    name.strip_prefix(prefix)?.parse().ok()
+    let number = name.strip_prefix(prefix)?.parse().ok()?;
+    (name == numbered(prefix, number)).then_some(number)
 }
 
 /// What a checkpoint is made of.

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `snapshot`, `record` | an operator's state as bytes; a stream's state: one section for each node of its chain |
 //! | `fingerprint` | which pipeline wrote it |
-//! | `coordinator`, `flight` | [`Checkpoints`]: from `begin` to `commit`, one in flight at a time |
+//! | `coordinator`, `flight`, `commit` | [`Checkpoints`]: from `begin` to `commit`, one in flight at a time |
 //! | `groups`, `part`, `manifest` | which bytes are where: a base and increments for each key group, in a few files |
 //! | `restore` | finding the newest checkpoint that can be restored |
 //! | `envelope`, `encoding` | how bytes are told from damaged bytes |
@@ -12,6 +12,7 @@
 //!
 //! Nothing here has a thread or knows Timely.
 
+mod commit;
 mod config;
 mod coordinator;
 mod disk;
@@ -29,8 +30,9 @@ mod restore;
 mod snapshot;
 mod store;
 
+pub use commit::Committed;
 pub use config::Config;
-pub use coordinator::{Checkpoints, Committed};
+pub use coordinator::Checkpoints;
 pub use disk::{Disk, DiskFile, DiskLock, RealDisk};
 pub use error::{CheckpointError, Damage, Skipped};
 pub use fingerprint::{Difference, Fingerprint, Migration};

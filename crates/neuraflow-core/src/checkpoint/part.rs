@@ -21,6 +21,16 @@ pub(super) struct Entry<'a> {
     pub(super) state: Option<Raw<'a>>,
 }
 
+impl Entry<'_> {
+    /// How many bytes it takes in an extent.
+    pub(super) fn size(&self) -> u64 {
+        KEY + 1 + self.state.map_or(0, |state| 8 + state.0.len() as u64)
+    }
+}
+
+/// The bytes of a stream's key: three ids and the signal.
+const KEY: u64 = 3 * 16 + 2;
+
 /// Writes a checkpoint's parts, one after another.
 #[derive(Debug)]
 pub(super) struct PartWriter<'a> {

@@ -1,15 +1,16 @@
 //! Finding the newest checkpoint that can be restored.
 
+use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::coordinator::{Change, Checkpoints, claim};
+use super::coordinator::{Change, Checkpoints};
 use super::encoding::Raw;
+use super::envelope::{self, Kind};
 use super::error::{CheckpointError, Damage, Skipped};
 use super::fingerprint::{Fingerprint, Migration};
 use super::groups::{Group, Groups};
-use super::manifest::{Extent, GENERATIONS, MANIFESTS, Manifest, number_of};
+use super::manifest::{Extent, GENERATIONS, MANIFESTS, Manifest, number_of, numbered};
 use super::part;
 use super::record::StreamSnapshot;
 use super::store::CheckpointStore;
@@ -59,8 +60,9 @@ impl Checkpoints {
         fingerprint: Fingerprint,
         migration: Option<Migration>,
     ) -> Result<(Self, Option<Restored>), CheckpointError> {
-        let names = store.list(MANIFESTS)?;
-        let sequences: BTreeSet<u64> = names.iter().filter_map(|name| number_of(MANIFESTS, name)).collect();
+        // In the order of their names, which is that of their numbers. Other names are somebody else's.
+        let mut names = store.list(MANIFESTS)?;
+        names.retain(|name| number_of(MANIFESTS, name).is_some());
         let mut skipped = Vec::new();
         let mut found = None;
         let mut kept = Vec::new();
@@ -98,11 +100,11 @@ impl Checkpoints {
         }
         let written = changed.map(|(newest, _)| newest.fingerprint.clone());
         let generation = claim(&*store, &fingerprint, last)?;
-        let next = sequences.last().copied().unwrap_or(0) + 1;
-        let mut checkpoints = Self::new(store, fingerprint, generation, next);
+        let newest = names.last().and_then(|name| number_of(MANIFESTS, name)).unwrap_or(0);
+        let mut checkpoints = Self::new(store, fingerprint, generation, newest.saturating_add(1));
         let restored = match (found, kept.first()) {
             (Some((groups, streams)), Some(manifest)) => {
-                checkpoints.next_number = manifest.number + 1;
+                checkpoints.next_number = manifest.number.saturating_add(1);
                 let mut restored = Restored {
                     number: manifest.number,
                     generation: manifest.generation,
@@ -141,6 +143,14 @@ impl Checkpoints {
         }
         Ok(())
     }
+}
+
+/// Claims the generation after `last`: of two processes that start from the same checkpoint, only one gets it.
+fn claim(store: &dyn CheckpointStore, fingerprint: &Fingerprint, last: u64) -> Result<u64, CheckpointError> {
+    let generation = last.saturating_add(1);
+    let file = envelope::seal(Kind::Generation, fingerprint.hash(), &[]);
+    store.put_if_absent(&numbered(GENERATIONS, generation), &file)?;
+    Ok(generation)
 }
 
 fn read_manifest(store: &dyn CheckpointStore, name: &str) -> Result<Manifest, CheckpointError> {

@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::panic)] // helpers of tests, outside the test functions that clippy knows
 
 mod crashes;
+mod goldens;
+mod hostile;
 mod parts;
 mod pipelines;
 mod rules;
