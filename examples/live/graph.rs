@@ -69,7 +69,8 @@ pub fn graph(
     let bands = options.bands.clone();
     let power = windows.feature(move || BandPower::bands(bands.clone()).over_millis(1_000));
     let power = also(also(power, power_csv), report.map(HtmlReport::band_power));
-    let power = also(power, page.map(|page| page.features("band power")));
+    // The page is to be looked at: a recording at full speed may be shown late, and all of it.
+    let power = also(power, page.map(|page| page.features("band power").max_age(None)));
     let pipeline = power.sink(results.band_power()).build()?;
     for reason in pipeline.set_aside() {
         complain(&format!("a stream is set aside: {reason}"));

@@ -14,6 +14,7 @@ use super::message::{Body, Hello, LatencyBody, StreamBody};
 use super::reader::{Next, Reader, Received, private};
 use super::ring::Ring;
 use super::subscription::Subscription;
+use super::suppress::Suppressions;
 
 /// What a session is and has said.
 pub(super) struct Core {
@@ -52,7 +53,8 @@ impl Core {
 
 /// A message on its way, and the window it is about.
 pub(super) struct Draft {
-    pub(super) body: Body,
+    /// None for a window that is not published: that there was one is a sign of life all the same.
+    pub(super) body: Option<Body>,
     pub(super) stream: Arc<StreamHeader>,
     /// Length of the window, unless it is an epoch.
     pub(super) hop: Option<Span>,
@@ -60,8 +62,12 @@ pub(super) struct Draft {
 
 impl Draft {
     pub(super) fn of_window(body: Body, info: &WindowInfo) -> Self {
+        Self { body: Some(body), ..Self::untold(info) }
+    }
+
+    pub(super) fn untold(info: &WindowInfo) -> Self {
         let hop = info.marker.is_none().then(|| info.end - info.start);
-        Self { body, stream: Arc::clone(&info.stream), hop }
+        Self { body: None, stream: Arc::clone(&info.stream), hop }
     }
 }
 
@@ -83,6 +89,7 @@ pub(super) struct Channel {
     first: Notify,
     others: Notify,
     clients: AtomicUsize,
+    pub(super) suppressions: Suppressions,
 }
 
 impl Channel {
@@ -107,6 +114,7 @@ impl Channel {
             first: Notify::new(),
             others: Notify::new(),
             clients: AtomicUsize::new(0),
+            suppressions: Suppressions::default(),
         }
     }
 
@@ -126,7 +134,7 @@ impl Channel {
                 core.hop = Some(hop);
                 changed |= core.life.window(stream.key, now, pace(&stream, hop));
             }
-            gone.extend(core.ring.push(body));
+            gone.extend(body.and_then(|body| core.ring.push(body)));
         }
         if changed {
             core.status_due = 0;

@@ -13,6 +13,11 @@ use std::time::Duration;
 pub struct FeedbackConfig {
     /// A stream without a window for so long is stale; where windows are longer, after the time of two. Default: 1 s.
     pub stale_after: Duration,
+    /// A window that is older than this is not published as `features` or `decision`: what is shown or done to a person must not
+    /// come late, least of all what a restart repeats. Its age counts from the arrival of the packet that closed it. `signal` and
+    /// `quality` are for looking at and have no limit; any sink may be given its own with
+    /// [`max_age`](super::FeedbackSink::max_age). `None` for no limit. Default: 100 ms.
+    pub max_age: Option<Duration>,
     /// How many of a session's messages a client may be behind before the oldest make room. Default: 512.
     pub queue: usize,
     /// A client that takes nothing for so long is closed. Default: 2 s.
@@ -35,6 +40,7 @@ impl Default for FeedbackConfig {
     fn default() -> Self {
         Self {
             stale_after: Duration::from_secs(1),
+            max_age: Some(Duration::from_millis(100)),
             queue: 512,
             slow_after: Duration::from_secs(2),
             max_clients: 128,

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use neuraflow_core::model::Recovery;
 use thiserror::Error;
@@ -27,6 +28,28 @@ pub enum FeedbackError {
         what: &'static str,
         /// What the system said.
         source: io::Error,
+    },
+    /// The file that keeps how far a sink has published cannot be used.
+    #[error("feedback: cannot {action} {path}: {source}")]
+    Mark {
+        /// What it was doing: `open`, `lock`, `read`, `write`.
+        action: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The file that keeps how far a sink has published is not what it should be.
+    #[error(
+        "feedback: {path}: expected {expected}, found {found}; name another file, or remove it if windows may be published again"
+    )]
+    Unfit {
+        /// The file.
+        path: PathBuf,
+        /// What would have been accepted.
+        expected: String,
+        /// What is there.
+        found: String,
     },
     /// Nobody opened a session of that name.
     #[error(
@@ -56,7 +79,7 @@ impl FeedbackError {
         match self {
             Self::Start { .. } => Recovery::Retry,
             Self::UnknownSession { .. } | Self::Subscription { .. } => Recovery::Skip,
-            Self::Listen { .. } => Recovery::Stop,
+            Self::Listen { .. } | Self::Mark { .. } | Self::Unfit { .. } => Recovery::Stop,
         }
     }
 }

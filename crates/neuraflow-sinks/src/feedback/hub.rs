@@ -110,7 +110,7 @@ impl Feedback {
             }
             core.life.reopen()
         });
-        Session::new(channel, Arc::clone(&self.hub.bell))
+        Session::new(channel, Arc::clone(&self.hub.bell), self.hub.config.max_age)
     }
 
     /// Reads a session's messages in this process. It gets hello, then what is published from now on.

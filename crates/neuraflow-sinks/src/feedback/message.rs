@@ -8,6 +8,7 @@ use serde::ser::{SerializeSeq, Serializer};
 use serde::{Deserialize, Serialize};
 
 use super::life::State;
+use super::suppress::Suppressed;
 
 /// The kinds of messages that can be asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -261,6 +262,8 @@ pub struct StatusBody {
     pub windows: Option<WindowsBody>,
     /// The parts of latency; `None` where no pipeline is watched.
     pub latency_us: Option<LatencyBody>,
+    /// Windows that were not published: too late, or published before.
+    pub suppressed: Suppressed,
     /// Group delay of the filters, as declared.
     pub group_delay_ms: f64,
     /// Clients of the session.

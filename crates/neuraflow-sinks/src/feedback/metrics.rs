@@ -14,6 +14,7 @@ use super::channel::Channel;
 use super::hub::Hub;
 use super::life::State;
 use super::message::{Body, Kind, LatencyBody};
+use super::suppress::Suppressed;
 
 /// What the server counts itself.
 #[derive(Debug, Default)]
@@ -56,6 +57,7 @@ struct SessionScrape {
     clients: usize,
     latest: u64,
     latency: Option<LatencyBody>,
+    suppressed: Suppressed,
     status: Option<Status>,
 }
 
@@ -77,8 +79,9 @@ impl Scrape {
             let watch = core.watch.clone();
             drop(core);
             let status = watch.map(|watch| watch.status());
-            let (name, clients) = (channel.name.clone(), channel.clients());
-            SessionScrape { name, state, clients, latest, latency, status }
+            let (name, clients, suppressed) =
+                (channel.name.clone(), channel.clients(), channel.suppressions.counts());
+            SessionScrape { name, state, clients, latest, latency, suppressed, status }
         };
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let kinds = Kind::ALL.map(|kind| (kind.name(), read(&hub.counters.sent[kind as usize])));
@@ -151,6 +154,16 @@ impl Scrape {
         Ok(())
     }
 
+    fn suppressed(&self, family: &mut Family<'_>) -> fmt::Result {
+        for session in &self.sessions {
+            let counts = session.suppressed;
+            for (reason, windows) in [("stale", counts.stale), ("repeat", counts.repeat)] {
+                family.counter(&[("session", session.name.as_str()), ("reason", reason)], windows)?;
+            }
+        }
+        Ok(())
+    }
+
     fn states(&self, family: &mut Family<'_>) -> fmt::Result {
         for session in &self.sessions {
             for state in [State::Waiting, State::Live, State::Stale, State::Ended, State::Failed] {
@@ -200,6 +213,9 @@ impl Collector for Scrape {
         })?;
         family("neuraflow_session_messages", "Messages that a session published", Counter, &|f| {
             self.sessions.iter().try_for_each(|s| f.counter(&[("session", s.name.as_str())], s.latest))
+        })?;
+        family("neuraflow_session_suppressed", "Windows not published, by reason", Counter, &|f| {
+            self.suppressed(f)
         })?;
         family("neuraflow_feedback_clients", "WebSocket clients connected", Gauge, &|f| {
             self.sessions.iter().try_for_each(|s| f.gauge(&[("session", s.name.as_str())], s.clients as f64))

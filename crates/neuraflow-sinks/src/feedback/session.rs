@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use neuraflow_core::dataflow::{StreamMarker, Watch};
 use neuraflow_core::model::{Decision, Features, Span, Window};
@@ -11,7 +12,8 @@ use super::hub::Bell;
 use super::life::State;
 use super::message::{Body, DecisionBody, Grid, MarkerBody, Stamp, Table};
 use super::signal::Decimator;
-use super::sink::FeedbackSink;
+use super::sink::{FeedbackSink, Look};
+use super::suppress::{Moment, Suppressed};
 
 /// One running pipeline, as its clients see it.
 ///
@@ -20,11 +22,13 @@ use super::sink::FeedbackSink;
 pub struct Session {
     pub(super) channel: Arc<Channel>,
     pub(super) bell: Arc<Bell>,
+    /// Of what programs act on.
+    max_age: Option<Duration>,
 }
 
 impl Session {
-    pub(super) fn new(channel: Arc<Channel>, bell: Arc<Bell>) -> Self {
-        Self { channel, bell }
+    pub(super) fn new(channel: Arc<Channel>, bell: Arc<Bell>, max_age: Option<Duration>) -> Self {
+        Self { channel, bell, max_age }
     }
 
     /// Its name.
@@ -47,10 +51,15 @@ impl Session {
         self.channel.lock().ring.latest()
     }
 
-    /// Sends features as `features` messages of this name.
+    /// Windows that were not published since the session was opened first.
+    pub fn suppressed(&self) -> Suppressed {
+        self.channel.suppressions.counts()
+    }
+
+    /// Sends features as `features` messages of this name, while they are [fresh](super::FeedbackConfig::max_age).
     pub fn features(&self, name: &str) -> FeedbackSink<Features> {
         let label: Arc<str> = name.into();
-        FeedbackSink::new(self, name, move || {
+        FeedbackSink::new(self, name, self.max_age, FEATURES, move || {
             let name = Arc::clone(&label);
             Box::new(move |features: Features, now| table(&name, features, now, Body::Features))
         })
@@ -59,7 +68,7 @@ impl Session {
     /// Sends features as `quality` messages: `quality` is a score from 0 to 1 for each channel, `flags` are 0 or 1.
     pub fn quality(&self, name: &str) -> FeedbackSink<Features> {
         let label: Arc<str> = name.into();
-        FeedbackSink::new(self, name, move || {
+        FeedbackSink::new(self, name, None, FEATURES, move || {
             let name = Arc::clone(&label);
             Box::new(move |features: Features, now| table(&name, features, now, Body::Quality))
         })
@@ -69,7 +78,9 @@ impl Session {
     /// lowest and the highest value are kept.
     pub fn signal(&self, name: &str, points: usize) -> FeedbackSink<Window> {
         let label: Arc<str> = name.into();
-        FeedbackSink::new(self, name, move || {
+        let look: Look<Window> =
+            Look { moment: |w| Moment::of_window(&w.info), untold: |w| Draft::untold(&w.info) };
+        FeedbackSink::new(self, name, None, look, move || {
             let mut decimator = Decimator::new(Arc::clone(&label), points);
             Box::new(move |window: Window, now| {
                 let body = Body::Signal(decimator.cut(&window, now));
@@ -78,13 +89,15 @@ impl Session {
         })
     }
 
-    /// Sends decisions as `decision` messages of this name.
+    /// Sends decisions as `decision` messages of this name, while they are [fresh](super::FeedbackConfig::max_age).
     pub fn decisions<I>(&self, name: &str) -> FeedbackSink<Decision<I>>
     where
         I: fmt::Display + Clone + Send + 'static,
     {
         let label: Arc<str> = name.into();
-        FeedbackSink::new(self, name, move || {
+        let look: Look<Decision<I>> =
+            Look { moment: |d| Moment::of_window(&d.info), untold: |d| Draft::untold(&d.info) };
+        FeedbackSink::new(self, name, self.max_age, look, move || {
             let name = Arc::clone(&label);
             Box::new(move |decision: Decision<I>, now| decided(&name, &decision, now))
         })
@@ -92,7 +105,11 @@ impl Session {
 
     /// Sends experiment events as `marker` messages.
     pub fn markers(&self) -> FeedbackSink<StreamMarker> {
-        FeedbackSink::new(self, "markers", || {
+        let look = Look {
+            moment: Moment::of_marker,
+            untold: |item| Draft { body: None, stream: Arc::clone(&item.stream), hop: None },
+        };
+        FeedbackSink::new(self, "markers", None, look, || {
             Box::new(|item: StreamMarker, _| {
                 let body = Body::Marker(MarkerBody {
                     stream: Arc::clone(&item.stream),
@@ -100,7 +117,7 @@ impl Session {
                     label: item.marker.label.clone(),
                     duration_ns: item.marker.duration.as_nanos(),
                 });
-                Draft { body, stream: item.stream, hop: None }
+                Draft { body: Some(body), stream: item.stream, hop: None }
             })
         })
     }
@@ -135,6 +152,9 @@ impl fmt::Debug for Session {
         f.debug_struct("Session").field("name", &self.name()).field("state", &self.state()).finish()
     }
 }
+
+const FEATURES: Look<Features> =
+    Look { moment: |f| Moment::of_window(&f.info), untold: |f| Draft::untold(&f.info) };
 
 fn table(name: &Arc<str>, features: Features, now: u64, body: fn(Table) -> Body) -> Draft {
     let Features { info, spec, values } = features;

@@ -46,6 +46,7 @@ impl Channel {
             accounting: status.as_ref().map(accounting),
             windows: status.as_ref().map(windows),
             latency_us: core.latency,
+            suppressed: self.suppressions.counts(),
             group_delay_ms: core.group_delay.as_millis_f64(),
             clients: self.clients(),
         };

@@ -9,6 +9,7 @@ use neuraflow_core::model::{
     Channel, Chunk, FeatureSpec, Features, SamplingRate, StreamHeader, StreamKey, Timestamp, Window,
     WindowInfo, WindowStatus,
 };
+use neuraflow_core::resilience::Clock;
 use neuraflow_core::sink::{Sink, SinkContext, SinkWriter};
 use neuraflow_core::testing::FakeClock;
 use neuraflow_sinks::feedback::{Feedback, FeedbackConfig, Server, Session};
@@ -54,7 +55,9 @@ impl Site {
 
     /// Publishes feature windows of these numbers.
     pub fn features(&self, windows: std::ops::Range<i64>) {
-        self.publish(&self.session.features("power"), windows.map(features));
+        let arrival = self.clock.now();
+        let fresh = windows.map(|index| arrived(features(index), arrival));
+        self.publish(&self.session.features("power"), fresh);
     }
 
     /// A client of the session.
@@ -94,6 +97,12 @@ pub fn info(index: i64) -> WindowInfo {
         arrival: 0,
         marker: None,
     }
+}
+
+/// The same, closed by a packet that arrived then.
+pub fn arrived(mut features: Features, arrival: u64) -> Features {
+    features.info.arrival = arrival;
+    features
 }
 
 pub fn features(index: i64) -> Features {

@@ -12,3 +12,4 @@ mod pipeline;
 mod process;
 mod protocol;
 mod scraped;
+mod suppress;

@@ -31,7 +31,7 @@ fn every_kind_in_both_sub_protocols() {
                 "streams": [stream], "hop_ms": 50.0})
         );
 
-        site.features(1..2);
+        site.publish(&site.session.features("power"), [features(1)]);
         let values = json!([[1.0, 0.5], [null, 1.5], [null, -2.0]]);
         let mut table = json!({"kind": "features", "skipped": 0, "stream": "headset", "time_ns": 100_000_000,
             "age_us": 2.5, "status": "complete", "warm_up": false, "name": "power", "unit": "µV²",
@@ -84,7 +84,7 @@ fn every_kind_in_both_sub_protocols() {
             without_seq(client.next()),
             json!({"kind": "status", "skipped": 0, "state": "failed", "why": "the headset is gone",
                 "streams": [stream], "hop_ms": 50.0, "accounting": null, "windows": null, "latency_us": null,
-                "group_delay_ms": 13.0, "clients": 1})
+                "suppressed": {"stale": 0, "repeat": 0}, "group_delay_ms": 13.0, "clients": 1})
         );
 
         assert_eq!(client.until(|m| m["kind"] == "heartbeat"), json!({"kind": "heartbeat", "skipped": 0}));
