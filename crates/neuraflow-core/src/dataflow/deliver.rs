@@ -8,149 +8,97 @@ use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::JoinHandle;
 
-use timely::container::NoopBuilder;
 use timely::dataflow::Stream;
 use timely::dataflow::channels::pact::Pipeline as Local;
-use timely::dataflow::operators::Capability;
-use timely::dataflow::operators::generic::OutputBuilder;
 use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 
-use super::delivery::{Delivery, Tally};
+use super::align::{Alignment, Entry};
+use super::cut::{Cuts, Part, Passing};
+use super::delivery::Delivery;
 use super::error::PipelineError;
 use super::ingress::{Tick, waker};
-use super::outbox::{Outbox, Outboxes};
+use super::outbox::Outbox;
 use super::queue::SinkQueue;
-use super::report::SinkReport;
 use super::shared::Shared;
 use crate::operator::Item;
-use crate::sink::{Placement, Sink, SinkContext, SinkError, SinkWriter};
+use crate::sink::SinkWriter;
 
-/// Sends what an outbox holds on its way, under a capability.
-pub(super) type Flush = Box<dyn FnMut(&Capability<Tick>)>;
-
-/// One outlet of the graph, whatever its item type. Shared by all workers of a run.
-pub(super) trait Outlet: Send + Sync {
-    /// Gives the keyed operator an output for this outlet, and connects what follows.
-    fn attach(
-        &self,
-        builder: &mut OperatorBuilder<'_, Tick>,
-        outboxes: &Outboxes,
-        shared: &Arc<Shared>,
-    ) -> Flush;
-
-    /// What its sink has done so far.
-    fn report(&self) -> Option<SinkReport>;
-
-    /// After all workers are gone: waits for the sink to finish.
-    fn finish(&self);
+/// A sink's own thread.
+pub(super) struct Thread<T> {
+    pub(super) name: Arc<str>,
+    pub(super) queue: Arc<SinkQueue<T>>,
+    pub(super) workers: usize,
+    pub(super) shared: Arc<Shared>,
 }
 
-/// Makes an outlet ready to run on a number of workers.
-pub(super) type OpenOutlet =
-    Box<dyn Fn(usize, usize, &Arc<Shared>) -> Result<Arc<dyn Outlet>, SinkError> + Send + Sync>;
-
-/// The output of the keyed operator that an outbox is emptied into.
-pub(super) fn output<'scope, T: Item>(
-    builder: &mut OperatorBuilder<'scope, Tick>,
-    outbox: Rc<RefCell<Outbox<T>>>,
-) -> (Flush, Stream<'scope, Tick, Vec<T>>) {
-    let (output, stream) = builder.new_output::<Vec<T>>();
-    let mut output = OutputBuilder::<_, NoopBuilder<Vec<T>>>::from(output);
-    let flush = move |capability: &Capability<Tick>| {
-        let mut outbox = outbox.borrow_mut();
-        let items = outbox.items();
-        if !items.is_empty() {
-            output.activate().session_with_builder(capability).give_container(items);
-            items.clear();
+impl<T: Item> Thread<T> {
+    pub(super) fn run<W: SinkWriter<Item = T>>(self, mut delivery: Delivery<W>) {
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| self.write_all(&mut delivery))) {
+            self.queue.close();
+            let (place, message) = (format!("sink {}", self.name), panic_message(&*panic));
+            self.shared.fail(PipelineError::Panicked { place, message });
         }
-    };
-    (Box::new(flush), stream)
-}
-
-/// A queue of items and of when they left the operators.
-type TimedQueue<T> = SinkQueue<(T, u64)>;
-
-/// An outlet with a sink behind it.
-pub(super) struct SinkOutlet<S: Sink> {
-    outlet: usize,
-    name: Arc<str>,
-    /// What each worker opens its writer from, where the sink runs in line. A worker takes its own, so that the sink is
-    /// let go with the last writer: a receiver at its other end then knows that all is over.
-    sinks: Mutex<Vec<Arc<S>>>,
-    queue: Option<Arc<TimedQueue<S::Item>>>,
-    thread: Mutex<Option<JoinHandle<()>>>,
-    tally: Arc<Tally>,
-}
-
-impl<S: Sink> SinkOutlet<S> {
-    /// Opens the sink for a run; a sink with a thread is opened, and its thread started, here.
-    pub(super) fn open(
-        sink: &Arc<S>,
-        outlet: usize,
-        workers: usize,
-        shared: &Arc<Shared>,
-    ) -> Result<Arc<dyn Outlet>, SinkError> {
-        let tally = Arc::new(Tally::default());
-        let name: Arc<str> = sink.name().into();
-        let mut open =
-            Self { outlet, name, sinks: Mutex::default(), queue: None, thread: Mutex::new(None), tally };
-        if let Placement::Thread { capacity, overflow } = sink.placement() {
-            let queue = Arc::new(SinkQueue::new(capacity, overflow, workers));
-            let writer = sink.open(&context(shared))?;
-            let delivery = Delivery::new(writer, Arc::clone(shared), Arc::clone(&open.tally));
-            let (fed, named, failing) = (Arc::clone(&queue), Arc::clone(&open.name), Arc::clone(shared));
-            let thread = std::thread::Builder::new()
-                .name(format!("sink {}", open.name))
-                .spawn(move || run_thread(&named, delivery, &fed, &failing))
-                .map_err(|source| SinkError::Io {
-                    sink: open.name.to_string(),
-                    action: "start a thread for",
-                    target: "its writer".into(),
-                    source,
-                })?;
-            open.queue = Some(queue);
-            open.thread = Mutex::new(Some(thread));
-        } else {
-            open.sinks = Mutex::new(vec![Arc::clone(sink); workers]);
-        }
-        Ok(Arc::new(open))
     }
-}
 
-fn run_thread<W: SinkWriter>(
-    name: &str,
-    mut delivery: Delivery<W>,
-    queue: &TimedQueue<W::Item>,
-    shared: &Shared,
-) where
-    W::Item: Item,
-{
-    let run = catch_unwind(AssertUnwindSafe(|| {
-        let (mut batch, mut items) = (Vec::new(), Vec::new());
-        while queue.take(&mut batch) {
+    fn write_all<W: SinkWriter<Item = T>>(&self, delivery: &mut Delivery<W>) {
+        let (mut batch, mut ready, mut items) = (Vec::new(), Vec::new(), Vec::new());
+        let mut alignment = Alignment::new(self.workers);
+        let mut pauses = Pauses { shared: &self.shared, paused: false };
+        let mut write = |ready: &mut Vec<(T, u64)>, delivery: &mut Delivery<W>| {
             // The oldest of a batch has waited the longest; it stands for the others.
-            let flushed = batch.first().map_or(0, |(_, flushed)| *flushed);
-            items.extend(batch.drain(..).map(|(item, _)| item));
-            delivery.write(&mut items, flushed);
-            if delivery.has_failed() {
-                queue.close();
+            let flushed = ready.first().map_or(0, |(_, flushed)| *flushed);
+            items.extend(ready.drain(..).map(|(item, _)| item));
+            if !items.is_empty() {
+                delivery.write(&mut items, flushed);
             }
+            if delivery.has_failed() {
+                self.queue.close();
+            }
+        };
+        while self.queue.take(&mut batch) {
+            for entry in batch.drain(..) {
+                if let Some(number) = alignment.take(entry, &mut ready) {
+                    write(&mut ready, delivery);
+                    if let Some(cuts) = &self.shared.cuts {
+                        let (sink, at) = (Arc::clone(&self.name), delivery.barrier(number));
+                        cuts.tell(Part::Sink { number, sink, at });
+                    }
+                    alignment.release(&mut ready);
+                }
+            }
+            write(&mut ready, delivery);
+            pauses.set(alignment.held() > self.queue.capacity());
         }
+        alignment.release(&mut ready);
+        write(&mut ready, delivery);
         delivery.finish();
-    }));
-    if let Err(panic) = run {
-        queue.close();
-        shared
-            .fail(PipelineError::Panicked { place: format!("sink {name}"), message: panic_message(&*panic) });
     }
 }
 
-fn context(shared: &Shared) -> SinkContext {
-    SinkContext { clock: Arc::clone(&shared.clock), from: None }
+/// Where more waits at a cut than the queue may hold, ingress pauses until it is over; it crosses the cut all the same.
+struct Pauses<'a> {
+    shared: &'a Shared,
+    paused: bool,
+}
+
+impl Pauses<'_> {
+    fn set(&mut self, pause: bool) {
+        match (self.paused, pause) {
+            (false, true) => self.shared.pressure.hold(1),
+            (true, false) => self.shared.pressure.release(1),
+            _ => {}
+        }
+        self.paused = pause;
+    }
+}
+
+impl Drop for Pauses<'_> {
+    fn drop(&mut self) {
+        self.set(false);
+    }
 }
 
 /// What a panic said.
@@ -159,68 +107,18 @@ pub(super) fn panic_message(panic: &(dyn Any + Send)) -> String {
     text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no message".to_owned())
 }
 
-impl<S: Sink> Outlet for SinkOutlet<S> {
-    fn attach(
-        &self,
-        builder: &mut OperatorBuilder<'_, Tick>,
-        outboxes: &Outboxes,
-        shared: &Arc<Shared>,
-    ) -> Flush {
-        let (flush, stream) = output(builder, outboxes.of::<S::Item>(self.outlet));
-        match &self.queue {
-            Some(queue) => into_queue(stream, queue, outboxes.flushed(), shared),
-            None => match self.take_sink().map(|sink| sink.open(&context(shared))).transpose() {
-                Ok(writer) => {
-                    let (shared, tally) = (Arc::clone(shared), Arc::clone(&self.tally));
-                    let delivery = writer.map(|writer| Delivery::new(writer, shared, tally));
-                    in_line(stream, delivery, outboxes.of::<S::Item>(self.outlet), outboxes.flushed());
-                }
-                Err(error) => shared.fail(PipelineError::Sink(error)),
-            },
-        }
-        flush
-    }
-
-    fn report(&self) -> Option<SinkReport> {
-        let counts = self.tally.counts();
-        Some(SinkReport {
-            name: Arc::clone(&self.name),
-            written: counts.written,
-            dropped: self.queue.as_ref().map_or(0, |queue| queue.dropped()),
-            skipped: counts.skipped,
-            output: counts.output,
-            latency: counts.total,
-        })
-    }
-
-    fn finish(&self) {
-        while self.take_sink().is_some() {} // of workers that never came
-        if let Some(queue) = &self.queue {
-            queue.end();
-        }
-        if let Some(thread) = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            // The thread catches its own panics: joining it cannot fail.
-            let _ = thread.join();
-        }
-    }
-}
-
-impl<S: Sink> SinkOutlet<S> {
-    fn take_sink(&self) -> Option<Arc<S>> {
-        self.sinks.lock().unwrap_or_else(PoisonError::into_inner).pop()
-    }
-}
-
 /// Writes a stream's items on the worker.
-fn in_line<W: SinkWriter>(
+pub(super) fn in_line<W: SinkWriter>(
     stream: Stream<'_, Tick, Vec<W::Item>>,
     delivery: Option<Delivery<W>>,
     outbox: Rc<RefCell<Outbox<W::Item>>>,
     flushed: Rc<Cell<u64>>,
+    cuts: Option<Arc<Cuts>>,
 ) where
     W::Item: Item,
 {
     let mut line = InLine(delivery);
+    let mut passing = cuts.map(Passing::new);
     let mut builder = OperatorBuilder::new("deliver".to_owned(), stream.scope());
     let mut input = builder.new_input(stream, Local);
     builder.build(move |_| {
@@ -235,8 +133,15 @@ fn in_line<W: SinkWriter>(
                     outbox.take_memory(std::mem::take(items));
                 }
             });
+            // Nothing of such a sink is kept, and nothing waits for it: a stimulus must not come late for a checkpoint.
+            let passed = |boundary| !frontiers[0].less_than(&boundary);
+            if let Some(number) = passing.as_mut().and_then(|passing| passing.passed(passed))
+                && let Some(delivery) = &mut line.0
+            {
+                let _ = delivery.barrier(number);
+            }
             if frontiers[0].is_empty()
-                && let Some(delivery) = line.0.take()
+                && let Some(mut delivery) = line.0.take()
             {
                 delivery.finish();
             }
@@ -255,7 +160,7 @@ where
     W::Item: Item,
 {
     fn drop(&mut self) {
-        if let Some(delivery) = self.0.take() {
+        if let Some(mut delivery) = self.0.take() {
             // The pipeline has an error already, and a second panic while the worker unwinds would end the process.
             let _ = catch_unwind(AssertUnwindSafe(|| delivery.finish()));
         }
@@ -263,14 +168,16 @@ where
 }
 
 /// Puts a stream's items into a sink's queue.
-fn into_queue<T: Item>(
+pub(super) fn into_queue<T: Item>(
     stream: Stream<'_, Tick, Vec<T>>,
-    queue: &Arc<TimedQueue<T>>,
+    queue: &Arc<SinkQueue<T>>,
     flushed: Rc<Cell<u64>>,
     shared: &Arc<Shared>,
 ) {
     let mut builder = OperatorBuilder::new("deliver".to_owned(), stream.scope());
     let scope = stream.scope();
+    let worker = scope.index();
+    let mut passing = shared.cuts.clone().map(Passing::new);
     let pending = Arc::new(AtomicBool::new(false));
     let activator = scope.worker().sync_activator_for(builder.operator_info().address.to_vec());
     let wake = waker(activator, Arc::clone(&pending));
@@ -281,7 +188,16 @@ fn into_queue<T: Item>(
     builder.build_reschedule(move |_| {
         move |frontiers| {
             pending.store(false, Ordering::SeqCst);
-            input.for_each(|_, items| backlog.extend(items.drain(..).map(|item| (item, flushed.get()))));
+            input.for_each(|capability, items| {
+                let tick = capability.least().copied().unwrap_or_default();
+                let beyond = passing.as_mut().map_or(0, |passing| passing.beyond(tick));
+                let entry = |item| Entry::Item { item, flushed: flushed.get(), beyond };
+                backlog.extend(items.drain(..).map(entry));
+            });
+            let passed = |boundary| !frontiers[0].less_than(&boundary);
+            if let Some(number) = passing.as_mut().and_then(|passing| passing.passed(passed)) {
+                backlog.push_back(Entry::Barrier { number, worker });
+            }
             if let Some(lane) = &lane
                 && !backlog.is_empty()
             {

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::error::PipelineError;
 use super::report::LatencyHistogram;
 use super::shared::Shared;
-use crate::model::Recovery;
+use crate::model::{Positions, Recovery};
 use crate::operator::Item;
 use crate::sink::{SinkError, SinkWriter};
 
@@ -99,6 +99,34 @@ impl<T: Item, W: SinkWriter<Item = T>> Delivery<W> {
         }
     }
 
+    /// Everything before the checkpoint's cut was written: what the writer has made durable, if it could.
+    pub(super) fn barrier(&mut self, checkpoint: u64) -> Option<Positions> {
+        if self.failed {
+            return None;
+        }
+        for _ in 0..3 {
+            self.failed = true; // as in `write`
+            let answer = self.writer.barrier(checkpoint);
+            self.failed = false;
+            match answer {
+                Ok(positions) => return Some(positions),
+                Err(error) => match error.recovery() {
+                    Recovery::Retry => {}
+                    Recovery::Skip | Recovery::Reset => {
+                        tracing::warn!(%error, checkpoint, "a sink is left out of a checkpoint");
+                        return None;
+                    }
+                    // What a disk did not take is gone: going on would pile up what no checkpoint can vouch for.
+                    Recovery::Stop => {
+                        self.fail(error);
+                        return None;
+                    }
+                },
+            }
+        }
+        None
+    }
+
     /// What was written and may be used again.
     pub(super) fn spent(&mut self) -> Option<&mut Vec<T>> {
         self.writer.spent()
@@ -110,7 +138,7 @@ impl<T: Item, W: SinkWriter<Item = T>> Delivery<W> {
     }
 
     /// Everything was written.
-    pub(super) fn finish(mut self) {
+    pub(super) fn finish(&mut self) {
         if !self.failed
             && let Err(error) = self.writer.finish()
         {

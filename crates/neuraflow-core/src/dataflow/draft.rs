@@ -5,9 +5,10 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::deliver::OpenOutlet;
 use super::error::BuildError;
+use super::outlet::{OpenOutlet, SinkOutlet};
 use crate::model::{Span, Timestamp};
+use crate::sink::{Placement, Sink};
 use crate::source::Source;
 use crate::window::GapPolicy;
 
@@ -16,6 +17,8 @@ use crate::window::GapPolicy;
 pub(super) struct Draft {
     pub(super) sources: Vec<Arc<dyn Source>>,
     pub(super) outlets: Vec<OpenOutlet>,
+    /// The sinks that checkpoints keep a position of, by name.
+    pub(super) answering: Vec<String>,
     pub(super) stages: usize,
     pub(super) hops: Vec<Span>,
     /// Whether the main path has a window yet: its first one gives the stream's window counts.
@@ -36,6 +39,17 @@ impl Draft {
         let outlet = self.outlets.len();
         self.outlets.push(open(outlet));
         outlet
+    }
+
+    /// Adds a sink's outlet.
+    pub(super) fn add_sink<S: Sink>(&mut self, sink: S) -> usize {
+        if matches!(sink.placement(), Placement::Thread { .. }) {
+            self.answering.push(sink.name());
+        }
+        let sink = Arc::new(sink);
+        self.add_outlet(|outlet| {
+            Box::new(move |_, workers, shared| SinkOutlet::open(&sink, outlet, workers, shared))
+        })
     }
 
     /// The position and type of the next operator, as errors name it.

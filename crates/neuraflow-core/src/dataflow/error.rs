@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
+use crate::checkpoint::{CheckpointError, RestoreError};
 use crate::model::{Recovery, Span};
-use crate::operator::OperatorError;
+use crate::operator::{Latency, OperatorError};
 use crate::sink::SinkError;
 use crate::source::SourceError;
 use crate::window::WindowError;
@@ -68,6 +69,58 @@ pub enum BuildError {
     },
 }
 
+/// Why a stream's state does not fit the pipeline that would go on from it. Names the stage, what it expected and what it found.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum RestoreFault {
+    /// The state at this place was written by another stage.
+    #[error(
+        "{stage}: expected its own state, found that of {found}; restore it with the graph that wrote it, or give a migration"
+    )]
+    Stage {
+        /// Which stage of this graph.
+        stage: Arc<str>,
+        /// Whose state is there.
+        found: String,
+    },
+    /// The operator was designed anew: its latency contract is another one.
+    #[error(
+        "{stage}: expected the latency contract {expected:?}, found {found:?}; restore it with the settings that wrote it, or give a migration"
+    )]
+    Contract {
+        /// Which stage.
+        stage: Arc<str>,
+        /// Its contract now.
+        expected: Latency,
+        /// Its contract when the state was written.
+        found: Latency,
+    },
+    /// The state could not be written or taken back.
+    #[error("{stage}: {source}")]
+    State {
+        /// Which stage.
+        stage: Arc<str>,
+        /// The reason.
+        source: RestoreError,
+    },
+    /// The state of a stage that this graph does not have.
+    #[error(
+        "{stage}: expected the end of the state, found this stage's; restore it with the graph that wrote it, or give a migration"
+    )]
+    LeftOver {
+        /// Which stage.
+        stage: String,
+    },
+    /// The windows lie elsewhere, or the stream is described in another way than its own header does.
+    #[error(
+        "stream: expected the grid of this graph's windows and the channels of the stream's header, found others; restore it with the origin and the hops that wrote it, or give a migration"
+    )]
+    Grid,
+    /// The graph refuses the stream now.
+    #[error(transparent)]
+    Refused(#[from] BuildError),
+}
+
 /// Why a pipeline stopped before its input ended.
 #[derive(Debug, Error)]
 #[non_exhaustive]
@@ -101,6 +154,27 @@ pub enum PipelineError {
     /// A sink failed.
     #[error(transparent)]
     Sink(#[from] SinkError),
+    /// A stream could not go on from its state in the checkpoint.
+    #[error("stream {stream}: {source}")]
+    Restore {
+        /// Name of the stream.
+        stream: String,
+        /// The reason.
+        source: Box<RestoreFault>,
+    },
+    /// Checkpoints could not be read, or another process has taken them over.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    /// The pipeline was to be left at a checkpoint, and that was not to be had.
+    #[error(
+        "the last checkpoint could not be made in {tries} tries: {reason}; the one before is whole, and a restart goes on from it"
+    )]
+    Suspend {
+        /// How often it was tried.
+        tries: u32,
+        /// What went wrong the last time.
+        reason: String,
+    },
     /// The operating system gave no threads.
     #[error("cannot start {workers} worker threads: {reason}")]
     Spawn {
@@ -117,7 +191,11 @@ impl PipelineError {
         match self {
             Self::Source { source, .. } => source.recovery(),
             Self::Sink(error) => error.recovery(),
-            Self::Panicked { .. } | Self::Operator { .. } | Self::Spawn { .. } => Recovery::Stop,
+            Self::Checkpoint(error) => error.recovery(),
+            Self::Suspend { .. } => Recovery::Retry,
+            Self::Panicked { .. } | Self::Operator { .. } | Self::Spawn { .. } | Self::Restore { .. } => {
+                Recovery::Stop
+            }
         }
     }
 }

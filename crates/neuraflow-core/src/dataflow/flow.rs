@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::deliver::{OpenOutlet, SinkOutlet};
+use super::chain::EPOCHS;
 use super::draft::Draft;
 use super::draft::SharedDraft;
 use super::error::BuildError;
@@ -69,22 +69,22 @@ impl<T: Item, R: 'static> Flow<T, R> {
 
     /// Ends the path in a sink.
     pub fn sink<S: Sink<Item = T>>(self, sink: S) -> R {
-        let (name, sink) = (sink.name(), Arc::new(sink));
-        self.outlet(name, |outlet| {
-            Box::new(move |_, workers, shared| SinkOutlet::open(&sink, outlet, workers, shared))
-        })
+        let name = sink.name();
+        let outlet = self.draft.borrow_mut().add_sink(sink);
+        self.end(name, outlet)
     }
 
     /// Ends the path in Timely operators of your own: `build` is called with the stream on every worker.
     pub fn raw(self, name: &str, build: impl Fn(super::raw::RawStream<'_, T>) + Send + Sync + 'static) -> R {
         let build: super::raw::RawBuild<T> = Arc::new(build);
-        self.outlet(name.to_owned(), |outlet| {
-            Box::new(move |_, _, _| Ok(RawOutlet::open(outlet, Arc::clone(&build))))
-        })
+        let outlet = self
+            .draft
+            .borrow_mut()
+            .add_outlet(|outlet| Box::new(move |_, _, _| Ok(RawOutlet::open(outlet, Arc::clone(&build)))));
+        self.end(name.to_owned(), outlet)
     }
 
-    fn outlet(mut self, name: String, open: impl FnOnce(usize) -> OpenOutlet) -> R {
-        let outlet = self.draft.borrow_mut().add_outlet(open);
+    fn end(mut self, name: String, outlet: usize) -> R {
         self.children.push(Arc::new(OutletPlan { outlet, name: name.into() }));
         (self.finish)(self.children)
     }
@@ -140,31 +140,25 @@ impl<R: 'static> Flow<Chunk, R> {
 
     /// Cuts epochs around markers.
     pub fn epochs(self, epochs: EpochConfig) -> Flow<Window, R> {
-        self.next("epochs".into(), move |children| vec![Arc::new(EpochPlan { epochs, children })])
+        self.next(EPOCHS.into(), move |children| vec![Arc::new(EpochPlan { epochs, children })])
     }
 
     /// Sends the stream's markers to a sink.
     pub fn markers<S: Sink<Item = StreamMarker>>(mut self, sink: S) -> Self {
-        let sink = Arc::new(sink);
-        let outlet = self.draft.borrow_mut().add_outlet(|outlet| {
-            Box::new(move |_, workers, shared| SinkOutlet::open(&sink, outlet, workers, shared))
-        });
-        self.children.push(Arc::new(MarkerPlan { outlet }));
+        let name = sink.name().into();
+        let outlet = self.draft.borrow_mut().add_sink(sink);
+        self.children.push(Arc::new(MarkerPlan { outlet, name }));
         self
     }
 
     /// Sends samples that were too late to a sink, for the whole pipeline; once. Directly after [`Pipeline::from`](super::Pipeline::from).
     pub fn late<S: Sink<Item = LateSamples>>(self, sink: S) -> Self {
-        let sink = Arc::new(sink);
         self.setting("late", |draft| {
             if draft.late.is_some() {
                 let (expected, found) = ("one sink for late samples", "two".to_owned());
                 draft.misplaced.get_or_insert(BuildError::Setting { setting: "late", expected, found });
             }
-            let outlet = draft.add_outlet(|outlet| {
-                Box::new(move |_, workers, shared| SinkOutlet::open(&sink, outlet, workers, shared))
-            });
-            draft.late = Some(outlet);
+            draft.late = Some(draft.add_sink(sink));
         })
     }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::error::BuildError;
 use super::items::LateSamples;
 use super::outbox::{Outbox, Outboxes};
-use super::plan::{Plans, Site, instantiate_all};
+use super::plan::{Plans, Site, describe_all, instantiate_all};
 use super::report::PathLatency;
 use super::stream::StreamState;
 use crate::model::{Chunk, Span, StreamHeader, Timestamp};
@@ -50,6 +50,20 @@ impl Graph {
         let sequencer = Sequencer::new(&header, grid, config);
         let filler = GapFiller::new(self.gaps, header.rate, header.channels.len());
         Ok(StreamState::new(header, grid, sequencer, filler, root, late))
+    }
+
+    /// What the state of its streams is the state of, a line for each setting and each node.
+    pub(super) fn describe(&self) -> Vec<String> {
+        let nanos = |span: Span| format!("{} ns", span.as_nanos());
+        let mut lines = vec![
+            format!("gaps: {:?}", self.gaps),
+            format!("lateness: {}", nanos(self.lateness)),
+            format!("origin: {} ns", self.origin.as_nanos()),
+            format!("shortest window: {}", nanos(self.hop)),
+            format!("late samples: {}", if self.late.is_some() { "to a sink" } else { "counted" }),
+        ];
+        describe_all(&self.root, 0, &mut lines);
+        lines
     }
 
     /// Checks the graph against a stream, and notes the latency of every path.

@@ -9,6 +9,7 @@ use timely::dataflow::operators::generic::operator::source;
 use timely::dataflow::{Scope, Stream};
 use timely::scheduling::activate::SyncActivator;
 
+use super::cut::Crossing;
 use super::error::PipelineError;
 use super::shared::Shared;
 use super::slab::UsedSlabs;
@@ -19,33 +20,39 @@ use crate::source::{Polled, Source, SourceContext, SourceReader, Waker};
 /// device holds nobody back.
 pub type Tick = u64;
 
-const TICK_NANOS: u64 = 10_000_000;
+pub(super) const TICK_NANOS: u64 = 10_000_000;
 
 /// Samples asked of a reader in one activation; between activations the operators downstream get their turn.
 const BUDGET: usize = 2_048;
 
 /// Installs the operator for one source on this worker. `reader_id` is unique to the source and worker.
+/// Says whether there is anything to read here.
 pub(super) fn ingress<'scope>(
     scope: Scope<'scope, Tick>,
     origin: &Arc<dyn Source>,
     reader_id: u32,
     used: &UsedSlabs,
     shared: &Arc<Shared>,
-) -> Stream<'scope, Tick, Slab> {
+) -> (Stream<'scope, Tick, Slab>, bool) {
     let (workers, worker) = (scope.peers(), scope.index());
-    source::<_, NoopBuilder<Slab>, _, _>(scope, "ingress", |capability, info| {
+    let mut reads = false;
+    let slabs = source::<_, NoopBuilder<Slab>, _, _>(scope, "ingress", |capability, info| {
         let pending = Arc::new(AtomicBool::new(false));
         let waker = waker(scope.worker().sync_activator_for(info.address.to_vec()), Arc::clone(&pending));
         let activator = scope.activator_for(Rc::clone(&info.address));
         shared.pressure.register(waker.clone());
         shared.wake_on_stop(waker.clone());
-        let context = SourceContext { worker, workers, waker, clock: Arc::clone(&shared.clock), from: None };
         let name = origin.name();
+        let (clock, from) = (Arc::clone(&shared.clock), shared.resume.source(&name));
+        let context = SourceContext { worker, workers, waker, clock, from };
         let mut reader: Option<Box<dyn SourceReader>> = origin.open(context).unwrap_or_else(|source| {
             shared.fail(PipelineError::Source { name: name.clone(), source });
             None
         });
-        let mut capability = reader.is_some().then_some(capability);
+        reads = reader.is_some();
+        let mut capability = reads.then_some(capability);
+        let crossing = shared.cuts.as_ref().filter(|_| reads);
+        let mut crossing = crossing.map(|cuts| Crossing::new(cuts, reader_id as usize, &name));
         let mut ingest = Ingest::new(reader_id, workers);
         let (shared, used) = (Arc::clone(shared), Rc::clone(used));
         move |output| {
@@ -53,6 +60,11 @@ pub(super) fn ingress<'scope>(
             pending.store(false, Ordering::SeqCst); // before draining, or a wake in between is lost
             if shared.stopping() || shared.aborted() {
                 (capability, reader) = (None, None);
+                return;
+            }
+            if let Some(crossing) = &mut crossing
+                && !crossing.cross(cap, source.as_mut())
+            {
                 return;
             }
             if !shared.pressure.admits() {
@@ -75,14 +87,18 @@ pub(super) fn ingress<'scope>(
                 Ok(Polled::Ready) => activator.activate(),
                 Ok(Polled::After(wait)) => activator.activate_after(wait),
                 Ok(Polled::Idle) => {}
-                Ok(Polled::Ended) => (capability, reader) = (None, None),
+                Ok(Polled::Ended) => {
+                    crossing.iter().for_each(|crossing| crossing.ended(cap, source.as_ref()));
+                    (capability, reader) = (None, None);
+                }
                 Err(source) => {
                     shared.fail(PipelineError::Source { name: name.clone(), source });
                     (capability, reader) = (None, None);
                 }
             }
         }
-    })
+    });
+    (slabs, reads)
 }
 
 /// Activates the operator from any thread. Wakes of a worker that is about to run anyway cost one atomic swap.

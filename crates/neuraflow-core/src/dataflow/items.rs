@@ -4,7 +4,8 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::chain::{Event, Node, Step};
+use super::chain::{Event, Node, Sections, SectionsReader, Step};
+use super::error::RestoreFault;
 use super::outbox::Outbox;
 use crate::model::{Chunk, Marker, StreamHeader};
 use crate::operator::Item;
@@ -48,5 +49,11 @@ impl Node<Chunk> for MarkerNode {
             let item = StreamMarker { stream: Arc::clone(&step.header), marker: Arc::clone(marker) };
             self.outbox.borrow_mut().push(item);
         }
+    }
+
+    fn snapshot(&self, _: &mut Sections) {}
+
+    fn restore(&mut self, _: &mut SectionsReader<'_>) -> Result<(), RestoreFault> {
+        Ok(())
     }
 }

@@ -1,9 +1,22 @@
 //! The only room that knows Timely: graphs, workers, and the way from packets to sinks.
 //!
-//! `pipeline`, `flow` and `draft` are the builder, `plan` and `graph` what it makes; `ingress` → `slab` → `keyed` → `deliver` is the way of the
-//! data; `stream` and `chain` are one stream's part of it; `runtime` owns the threads.
+//! | file | its story |
+//! |---|---|
+//! | `pipeline`, `flow`, `draft` | the builder; `plan` and `graph` are what it makes |
+//! | `ingress` → `slab` → `keyed` → `outlet`, `deliver` | the way of the data |
+//! | `streams`, `books`, `stream`, `chain` | what a worker has of its streams: their seats, and each one's state |
+//! | `cut`, `capture`, `align` | what divides the data at a checkpoint: at sources, in streams, at sinks |
+//! | `coordinator`, `checkpointing` | the thread that makes checkpoints, and what it is told |
+//! | `runtime`, `shared`, `pressure` | the threads, and what they have in common |
+//! | `report`, `watch` | what is known of a run |
 
+mod align;
+mod books;
+mod capture;
 mod chain;
+mod checkpointing;
+mod coordinator;
+mod cut;
 mod deliver;
 mod delivery;
 mod draft;
@@ -14,6 +27,7 @@ mod ingress;
 mod items;
 mod keyed;
 mod outbox;
+mod outlet;
 mod pipeline;
 mod plan;
 mod pressure;
@@ -24,9 +38,11 @@ mod runtime;
 mod shared;
 mod slab;
 mod stream;
+mod streams;
 mod watch;
 
-pub use error::{BuildError, PipelineError};
+pub use checkpointing::{CheckpointReport, Checkpointing};
+pub use error::{BuildError, PipelineError, RestoreFault};
 pub use flow::{Branch, Flow, Tumbling};
 pub use items::{LateSamples, StreamMarker};
 pub use pipeline::{Complete, Pipeline};

@@ -6,7 +6,8 @@ use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::Rc;
 
-use super::chain::{Event, Node, Step};
+use super::chain::{Event, Node, Sections, SectionsReader, Step};
+use super::error::RestoreFault;
 
 /// Items kept for their memory, at most: as many as a busy activation puts out.
 const SPARE: usize = 4_096;
@@ -143,4 +144,10 @@ impl<T: Clone> Node<T> for OutletNode<T> {
     }
 
     fn event(&mut self, _: &Event, _: &mut Step) {}
+
+    fn snapshot(&self, _: &mut Sections) {}
+
+    fn restore(&mut self, _: &mut SectionsReader<'_>) -> Result<(), RestoreFault> {
+        Ok(())
+    }
 }

@@ -1,17 +1,19 @@
 //! The builder's two ends: a source to begin a graph at, and the checked graph that runs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::deliver::OpenOutlet;
+use super::checkpointing::Checkpointing;
 use super::draft::SharedDraft;
 use super::error::{BuildError, PipelineError};
 use super::flow::Flow;
 use super::graph::Graph;
+use super::outlet::OpenOutlet;
 use super::plan::Plans;
 use super::report::{PathLatency, Report};
 use super::runtime::{Running, Workers, spawn};
+use crate::checkpoint::Fingerprint;
 use crate::model::{Chunk, Span};
 use crate::resilience::{Clock, SystemClock};
 use crate::source::Source;
@@ -29,12 +31,21 @@ pub struct Complete {
 /// Pipeline::from(source).stage(filter).window(Tumbling::millis(50)).feature(power).sink(sink).build()?.run()?
 /// ```
 pub struct Pipeline {
+    pub(super) parts: Arc<Parts>,
+    latencies: Vec<PathLatency>,
+    set_aside: Vec<BuildError>,
+    /// The sinks that checkpoints keep a position of.
+    answering: Vec<String>,
+    pub(super) checkpointing: Option<Checkpointing>,
+    pub(super) clock: Arc<dyn Clock>,
+}
+
+/// What runs of a pipeline have in common: it can be started again.
+pub(super) struct Parts {
     pub(super) graph: Arc<Graph>,
     pub(super) sources: Vec<Arc<dyn Source>>,
     pub(super) outlets: Vec<OpenOutlet>,
-    latencies: Vec<PathLatency>,
-    set_aside: Vec<BuildError>,
-    clock: Arc<dyn Clock>,
+    pub(super) fingerprint: Fingerprint,
 }
 
 impl Pipeline {
@@ -70,10 +81,34 @@ impl Pipeline {
         self
     }
 
+    /// Makes checkpoints, and goes on from the newest one that is there.
+    ///
+    /// # Errors
+    /// A checkpoint keeps how far each source and each sink with a thread has come by its name: two of one name cannot
+    /// be told apart.
+    pub fn checkpoints(mut self, checkpointing: Checkpointing) -> Result<Self, BuildError> {
+        let sources: Vec<String> = self.parts.sources.iter().map(|source| source.name()).collect();
+        for (setting, names) in
+            [("sources with checkpoints", &sources), ("sinks with checkpoints", &self.answering)]
+        {
+            let mut seen = BTreeSet::new();
+            if let Some(twice) = names.iter().find(|name| !seen.insert(*name)) {
+                let (expected, found) = ("a name of its own for each", format!("two named {twice}"));
+                return Err(BuildError::Setting { setting, expected, found });
+            }
+        }
+        self.checkpointing = Some(checkpointing);
+        Ok(self)
+    }
+
+    /// What a checkpoint of this pipeline is a checkpoint of: its sources, settings, stages and sinks.
+    pub fn fingerprint(&self) -> &Fingerprint {
+        &self.parts.fingerprint
+    }
+
     /// Starts the workers and returns at once; the host keeps its own thread.
     pub fn spawn(self, workers: Workers) -> Result<Running, PipelineError> {
-        let clock = Arc::clone(&self.clock);
-        spawn(self, workers, clock)
+        spawn(&self.parts, self.checkpointing.as_ref(), workers, &self.clock)
     }
 
     /// Runs on one worker until the input ends.
@@ -118,10 +153,20 @@ impl Complete {
         if fitting == 0 && !set_aside.is_empty() {
             return Err(set_aside.swap_remove(0));
         }
-        Ok(Pipeline {
+        let sources = std::mem::take(&mut draft.sources);
+        let mut lines: Vec<String> =
+            sources.iter().map(|source| format!("source {}", source.name())).collect();
+        lines.extend(graph.describe());
+        let parts = Parts {
             graph: Arc::new(graph),
-            sources: std::mem::take(&mut draft.sources),
+            sources,
             outlets: std::mem::take(&mut draft.outlets),
+            fingerprint: Fingerprint::new(lines),
+        };
+        Ok(Pipeline {
+            parts: Arc::new(parts),
+            answering: std::mem::take(&mut draft.answering),
+            checkpointing: None,
             latencies,
             set_aside,
             clock: Arc::new(SystemClock::new()),

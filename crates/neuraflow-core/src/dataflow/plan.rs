@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use super::chain::{Children, EpochNode, MapNode, Node, StageNode, WindowNode};
+use super::chain::{Children, EPOCHS, EpochNode, MapNode, Node, StageNode, WindowNode};
 use super::error::BuildError;
 use super::items::{MarkerNode, StreamMarker};
 use super::outbox::{Outboxes, OutletNode};
@@ -23,6 +23,9 @@ pub(super) trait Plan<T: Item>: Send + Sync {
         ahead: Latency,
         site: &mut Site<'_>,
     ) -> Result<Box<dyn Node<T>>, BuildError>;
+
+    /// Writes a line about the node, and those of everything after it: what a state is the state of.
+    fn describe(&self, depth: usize, lines: &mut Vec<String>);
 }
 
 pub(super) type Plans<T> = Vec<Arc<dyn Plan<T>>>;
@@ -73,6 +76,15 @@ pub(super) fn instantiate_all<T: Item>(
     plans.iter().map(|plan| plan.instantiate(spec, ahead, site)).collect()
 }
 
+pub(super) fn describe_all<T: Item>(plans: &Plans<T>, depth: usize, lines: &mut Vec<String>) {
+    plans.iter().for_each(|plan| plan.describe(depth, lines));
+}
+
+/// A line of a graph's description. How far it is set in tells what it comes after.
+fn line(depth: usize, stage: &str, what: &str) -> String {
+    format!("{:1$}{stage}{what}", "", 2 * depth)
+}
+
 pub(super) struct StagePlan<O> {
     pub(super) stage: Arc<str>,
     pub(super) make: Factory<O>,
@@ -92,6 +104,11 @@ impl<O: Operator<In = Chunk, Out = Chunk>> Plan<Chunk> for StagePlan<O> {
         let channels_out = out_spec.channels.len();
         let stage = Arc::clone(&self.stage);
         Ok(Box::new(StageNode { stage, operator, channels_out, next: 0, children }))
+    }
+
+    fn describe(&self, depth: usize, lines: &mut Vec<String>) {
+        lines.push(line(depth, &self.stage, ""));
+        describe_all(&self.children, depth + 1, lines);
     }
 }
 
@@ -128,6 +145,11 @@ where
             children,
         }))
     }
+
+    fn describe(&self, depth: usize, lines: &mut Vec<String>) {
+        lines.push(line(depth, &self.stage, ""));
+        describe_all(&self.children, depth + 1, lines);
+    }
 }
 
 pub(super) struct WindowPlan {
@@ -153,7 +175,13 @@ impl Plan<Chunk> for WindowPlan {
         let window_spec = WindowSpec { signal: spec.clone(), hop: self.hop };
         let children = instantiate_all(&self.children, &window_spec, ahead, site)?;
         let assembler = WindowAssembler::new(header, grid, site.first);
-        Ok(Box::new(WindowNode { assembler, warm_up, started: site.first, counted: self.counted, children }))
+        let (stage, started, counted) = (Arc::clone(&self.stage), site.first, self.counted);
+        Ok(Box::new(WindowNode { stage, assembler, warm_up, started, counted, children }))
+    }
+
+    fn describe(&self, depth: usize, lines: &mut Vec<String>) {
+        lines.push(line(depth, &self.stage, if self.counted { ": counted" } else { "" }));
+        describe_all(&self.children, depth + 1, lines);
     }
 }
 
@@ -173,7 +201,7 @@ impl Plan<Chunk> for EpochPlan {
         let children = instantiate_all(&self.children, &window_spec, ahead, site)?;
         let cutter = EpochCutter::new(Arc::clone(site.header), self.epochs.clone(), site.first);
         let cutter = cutter.map_err(|source| BuildError::Window {
-            stage: "epochs".into(),
+            stage: EPOCHS.into(),
             stream: site.header.name.clone(),
             source,
         })?;
@@ -183,6 +211,13 @@ impl Plan<Chunk> for EpochPlan {
             started: site.first,
             children,
         }))
+    }
+
+    fn describe(&self, depth: usize, lines: &mut Vec<String>) {
+        let EpochConfig { before, after, labels, history } = &self.epochs;
+        let nanos = [before, after, history].map(|span| span.as_nanos());
+        lines.push(line(depth, EPOCHS, &format!(": {nanos:?} ns, labels {labels:?}")));
+        describe_all(&self.children, depth + 1, lines);
     }
 }
 
@@ -206,11 +241,16 @@ impl<T: Item> Plan<T> for OutletPlan {
         });
         Ok(Box::new(OutletNode { outbox: site.outboxes.of::<T>(self.outlet) }))
     }
+
+    fn describe(&self, depth: usize, lines: &mut Vec<String>) {
+        lines.push(line(depth, "sink ", &self.name));
+    }
 }
 
 /// Markers leave here.
 pub(super) struct MarkerPlan {
     pub(super) outlet: usize,
+    pub(super) name: Arc<str>,
 }
 
 impl Plan<Chunk> for MarkerPlan {
@@ -221,5 +261,9 @@ impl Plan<Chunk> for MarkerPlan {
         site: &mut Site<'_>,
     ) -> Result<Box<dyn Node<Chunk>>, BuildError> {
         Ok(Box::new(MarkerNode { outbox: site.outboxes.of::<StreamMarker>(self.outlet) }))
+    }
+
+    fn describe(&self, depth: usize, lines: &mut Vec<String>) {
+        lines.push(line(depth, "markers to sink ", &self.name));
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
+use super::align::Entry;
 use crate::sink::Overflow;
 use crate::source::Waker;
 
@@ -14,7 +15,9 @@ pub(super) struct SinkQueue<T> {
 }
 
 struct State<T> {
-    items: VecDeque<T>,
+    entries: VecDeque<Entry<T>>,
+    /// How many of them are items.
+    items: usize,
     /// Workers that may still put something in.
     producers: usize,
     /// The sink is gone: whatever comes is dropped.
@@ -26,8 +29,8 @@ struct State<T> {
 
 impl<T> SinkQueue<T> {
     pub(super) fn new(capacity: usize, overflow: Overflow, producers: usize) -> Self {
-        let state =
-            State { items: VecDeque::new(), producers, closed: false, dropped: 0, stalled: Vec::new() };
+        let (entries, stalled) = (VecDeque::new(), Vec::new());
+        let state = State { entries, items: 0, producers, closed: false, dropped: 0, stalled };
         Self { state: Mutex::new(state), changed: Condvar::new(), capacity: capacity.max(1), overflow }
     }
 
@@ -35,20 +38,19 @@ impl<T> SinkQueue<T> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Moves in what there is room for. What is left in `items` under [`Overflow::Block`] is to be offered again
-    /// when `waker` is called. Never waits.
-    pub(super) fn offer(&self, items: &mut VecDeque<T>, waker: &Waker) {
+    /// Moves in what there is room for. What is left in `entries` under [`Overflow::Block`] is to be offered again
+    /// when `waker` is called. Never waits. Only items take up room, and only items are dropped.
+    pub(super) fn offer(&self, entries: &mut VecDeque<Entry<T>>, waker: &Waker) {
         let mut state = self.lock();
         if state.closed {
-            state.dropped += items.len() as u64;
-            items.clear();
+            state.dropped += entries.drain(..).filter(Entry::is_item).count() as u64;
             return;
         }
-        while let Some(item) = items.pop_front() {
-            if state.items.len() >= self.capacity {
+        while let Some(entry) = entries.pop_front() {
+            if entry.is_item() && state.items >= self.capacity {
                 match self.overflow {
                     Overflow::Block => {
-                        items.push_front(item);
+                        entries.push_front(entry);
                         state.stalled.push(waker.clone());
                         break;
                     }
@@ -57,23 +59,42 @@ impl<T> SinkQueue<T> {
                         continue;
                     }
                     Overflow::DropOldest => {
-                        state.items.pop_front();
-                        state.dropped += 1;
+                        let oldest = state.entries.iter().position(Entry::is_item);
+                        if oldest.and_then(|oldest| state.entries.remove(oldest)).is_some() {
+                            state.items -= 1;
+                            state.dropped += 1;
+                        }
                     }
                 }
             }
-            state.items.push_back(item);
+            state.items += usize::from(entry.is_item());
+            state.entries.push_back(entry);
         }
         self.changed.notify_one();
     }
 
-    /// Waits for items and moves them all into `batch`; false once nothing can follow.
-    pub(super) fn take(&self, batch: &mut Vec<T>) -> bool {
+    /// Says that the checkpoint with this number is given up.
+    pub(super) fn release(&self, number: u64) {
         let mut state = self.lock();
-        while state.items.is_empty() && state.producers > 0 {
+        if !state.closed {
+            state.entries.push_back(Entry::Release { number });
+        }
+        self.changed.notify_one();
+    }
+
+    /// How many items there is room for.
+    pub(super) fn capacity(&self) -> usize {
+        self.capacity
+    }
+
+    /// Waits for entries and moves them all into `batch`; false once nothing can follow.
+    pub(super) fn take(&self, batch: &mut Vec<Entry<T>>) -> bool {
+        let mut state = self.lock();
+        while state.entries.is_empty() && state.producers > 0 {
             state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
-        batch.extend(state.items.drain(..));
+        batch.extend(state.entries.drain(..));
+        state.items = 0;
         for waker in state.stalled.drain(..) {
             waker.wake();
         }
@@ -98,8 +119,8 @@ impl<T> SinkQueue<T> {
     pub(super) fn close(&self) {
         let mut state = self.lock();
         state.closed = true;
-        state.dropped += state.items.len() as u64;
-        state.items.clear();
+        state.dropped += std::mem::take(&mut state.items) as u64;
+        state.entries.clear();
         for waker in state.stalled.drain(..) {
             waker.wake();
         }

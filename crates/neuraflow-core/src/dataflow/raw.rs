@@ -11,9 +11,9 @@ use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 
 pub use timely;
 
-use super::deliver::{Flush, Outlet, output};
 pub use super::ingress::Tick;
 use super::outbox::Outboxes;
+use super::outlet::{Flush, Outlet, output};
 use super::report::SinkReport;
 use super::shared::Shared;
 use crate::operator::Item;

@@ -3,12 +3,17 @@
 use std::sync::Arc;
 
 use hdrhistogram::Histogram;
+use serde::{Deserialize, Serialize};
 
+use super::checkpointing::CheckpointReport;
 use crate::model::{StreamHeader, StreamKey, WindowStatus};
 use crate::operator::Latency;
 use crate::window::Accounting;
 
 /// What a pipeline did until its end.
+///
+/// A run that went on from a checkpoint reports of each stream all that happened to it since its beginning; sinks and
+/// latencies are those of this run alone.
 #[derive(Clone, Debug, Default)]
 pub struct Report {
     /// One entry for each stream, in the order of their keys.
@@ -21,6 +26,8 @@ pub struct Report {
     pub compute: LatencyHistogram,
     /// Values that came for streams that were never opened: no stream can account for them.
     pub orphan_values: u64,
+    /// What became of the checkpoints, if any were made.
+    pub checkpoints: CheckpointReport,
 }
 
 /// What happened to one stream.
@@ -40,18 +47,8 @@ pub struct StreamReport {
     pub refused: Option<String>,
 }
 
-impl StreamReport {
-    /// Adds what happened to the stream before it was opened anew.
-    pub(super) fn absorb(&mut self, earlier: &Self) {
-        self.accounting.add(&earlier.accounting);
-        self.windows += earlier.windows;
-        self.markers += earlier.markers;
-        self.refused_inputs += earlier.refused_inputs;
-    }
-}
-
 /// How many windows ended in which status.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WindowCounts {
     /// Every expected sample arrived.
     pub complete: u64,

@@ -4,22 +4,29 @@ use std::cell::RefCell;
 use std::num::NonZeroUsize;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
 
+use crossbeam_channel::unbounded;
 use timely::WorkerConfig;
 use timely::communication::{Allocator, Config, WorkerGuards, initialize};
 use timely::dataflow::operators::Concatenate;
 use timely::worker::Worker;
 
-use super::deliver::{Outlet, panic_message};
+use super::capture::Capture;
+use super::checkpointing::{Checkpointing, Opened};
+use super::coordinator::{self, Setup};
+use super::cut::{Cuts, Part};
+use super::deliver::panic_message;
 use super::error::PipelineError;
 use super::graph::Graph;
 use super::ingress::ingress;
-use super::keyed::keyed;
-use super::pipeline::Pipeline;
+use super::keyed::{Site, Snapshots, keyed};
+use super::outlet::Outlet;
+use super::pipeline::Parts;
 use super::report::{Report, StreamReport};
-use super::shared::Shared;
+use super::shared::{Resume, Shared};
 use super::slab::UsedSlabs;
 use super::watch::Watch;
 use crate::resilience::Clock;
@@ -52,6 +59,8 @@ pub struct Running {
     shared: Arc<Shared>,
     guards: Option<WorkerGuards<Vec<StreamReport>>>,
     outlets: Vec<Arc<dyn Outlet>>,
+    /// The thread that makes checkpoints.
+    coordinator: Option<JoinHandle<()>>,
 }
 
 /// How far a running pipeline is.
@@ -63,70 +72,114 @@ pub struct Progress {
     pub windows: u64,
 }
 
+/// Starts a run.
 pub(super) fn spawn(
-    pipeline: Pipeline,
+    parts: &Arc<Parts>,
+    checkpointing: Option<&Checkpointing>,
     workers: Workers,
-    clock: Arc<dyn Clock>,
+    clock: &Arc<dyn Clock>,
 ) -> Result<Running, PipelineError> {
-    let Workers { count, spin } = workers;
-    let count = count.get();
-    let shared = Arc::new(Shared::new(clock));
-    let mut running = Running { shared: Arc::clone(&shared), guards: None, outlets: Vec::new() };
-    for (index, open) in pipeline.outlets.iter().enumerate() {
+    let (count, started) = (workers.count.get(), clock.now());
+    let mut opened = checkpointing.map(|settings| settings.open(&parts.fingerprint)).transpose()?;
+    let (parts_of_run, inbox) = unbounded();
+    let cuts = opened.as_ref().map(|_| Arc::new(Cuts::new(parts_of_run)));
+    let resume = opened.as_ref().map_or_else(Resume::default, Opened::resume);
+    let restored = opened.as_mut().map(|opened| opened.take_streams(count)).unwrap_or_default();
+    let shared = Arc::new(Shared::new(Arc::clone(clock), cuts.clone(), resume));
+    let mut running =
+        Running { shared: Arc::clone(&shared), guards: None, outlets: Vec::new(), coordinator: None };
+    for (index, open) in parts.outlets.iter().enumerate() {
         running.outlets.push(open(index, count, &shared)?); // on an error, those that are open are finished
     }
-    let (graph, sources) = (pipeline.graph, pipeline.sources);
-    let (of_worker, outlets_of_worker) = (shared, running.outlets.clone());
-    let guards = initialize(Config::Process(count), move |allocator| {
-        run_worker(allocator, spin, &graph, &sources, &outlets_of_worker, &of_worker)
-    })
-    .map_err(|reason| PipelineError::Spawn { workers: count, reason })?;
+    if let (Some(cuts), Some(Opened { checkpoints, config, restored })) = (cuts, opened) {
+        let number = restored.as_ref().map(|restored| restored.number);
+        shared.ledger.write().last = number;
+        shared.ledger.write().restored = number;
+        let (outlets, shared) = (running.outlets.clone(), Arc::clone(&shared));
+        let restored = restored.map(|restored| restored.sources);
+        let setup =
+            Setup { checkpoints, config, shared, cuts, inbox, outlets, workers: count, restored, started };
+        running.coordinator = Some(coordinator::start(setup)?);
+    }
+    let life = Life {
+        spin: workers.spin,
+        graph: Arc::clone(&parts.graph),
+        sources: parts.sources.clone(),
+        outlets: running.outlets.clone(),
+        shared,
+        restored: Mutex::new(restored.into_iter().map(Some).collect()),
+    };
+    let guards = initialize(Config::Process(count), move |allocator| life.live(allocator))
+        .map_err(|reason| PipelineError::Spawn { workers: count, reason })?;
     running.guards = Some(guards);
     Ok(running)
 }
 
-/// A worker's whole life. A panic anywhere in it stops all workers and becomes the pipeline's error.
-fn run_worker(
-    allocator: Allocator,
+/// What all workers of a run live on. Not the sinks: they are let go with their last writer.
+struct Life {
     spin: bool,
-    graph: &Arc<Graph>,
-    sources: &[Arc<dyn Source>],
-    outlets: &[Arc<dyn Outlet>],
-    shared: &Arc<Shared>,
-) -> Vec<StreamReport> {
-    let index = allocator.index();
-    shared.register(std::thread::current());
-    let reports = Rc::new(RefCell::new(Vec::new()));
-    let life = catch_unwind(AssertUnwindSafe(|| {
-        let mut worker = Worker::new(WorkerConfig::default(), allocator, Some(std::time::Instant::now()));
+    graph: Arc<Graph>,
+    sources: Vec<Arc<dyn Source>>,
+    outlets: Vec<Arc<dyn Outlet>>,
+    shared: Arc<Shared>,
+    /// For each worker the streams that it goes on with. It takes them.
+    restored: Mutex<Vec<Option<Snapshots>>>,
+}
+
+impl Life {
+    /// A worker's whole life. A panic anywhere in it stops all workers and becomes the pipeline's error.
+    fn live(&self, allocator: Allocator) -> Vec<StreamReport> {
+        let (index, shared) = (allocator.index(), &self.shared);
+        shared.register(std::thread::current());
+        let reports = Rc::new(RefCell::new(Vec::new()));
+        let life = catch_unwind(AssertUnwindSafe(|| {
+            let mut worker = Worker::new(WorkerConfig::default(), allocator, Some(std::time::Instant::now()));
+            self.build(&mut worker, &reports);
+            while worker.has_dataflows() && !shared.aborted() {
+                if self.spin {
+                    worker.step();
+                    std::hint::spin_loop();
+                } else {
+                    worker.step_or_park(None);
+                }
+            }
+            for dataflow in worker.installed_dataflows() {
+                worker.drop_dataflow(dataflow);
+            }
+        }));
+        if let Err(panic) = life {
+            let (place, message) = (format!("worker {index}"), panic_message(&*panic));
+            shared.fail(PipelineError::Panicked { place, message });
+        }
+        reports.take()
+    }
+
+    fn build(&self, worker: &mut Worker, reports: &Rc<RefCell<Vec<StreamReport>>>) {
+        let (shared, sources) = (&self.shared, &self.sources);
+        let (index, workers) = (worker.index(), worker.peers());
         let used = UsedSlabs::default();
+        let names: Arc<[Arc<str>]> = sources.iter().map(|source| source.name().into()).collect();
+        let capture = shared.cuts.as_ref().map(|cuts| Capture::new(Arc::clone(cuts), index, workers, names));
+        let restored = self
+            .restored
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get_mut(index)
+            .and_then(Option::take);
+        let mut opened = 0;
         worker.dataflow(|scope| {
             let readers = sources.iter().enumerate().map(|(number, source)| {
-                let id = number * scope.peers() + scope.index();
-                ingress(scope, source, id as u32, &used, shared)
+                let id = number * workers + index;
+                let (slabs, reads) = ingress(scope, source, id as u32, &used, shared);
+                opened += usize::from(reads);
+                slabs
             });
             let slabs = scope.concatenate(readers.collect::<Vec<_>>());
-            keyed(slabs, graph, outlets, shared, &used, &reports);
+            let site = Site { graph: &self.graph, outlets: &self.outlets, shared, used: &used, reports };
+            keyed(slabs, &site, capture, restored.unwrap_or_default());
         });
-        while worker.has_dataflows() && !shared.aborted() {
-            if spin {
-                worker.step();
-                std::hint::spin_loop();
-            } else {
-                worker.step_or_park(None);
-            }
-        }
-        for dataflow in worker.installed_dataflows() {
-            worker.drop_dataflow(dataflow);
-        }
-    }));
-    if let Err(panic) = life {
-        shared.fail(PipelineError::Panicked {
-            place: format!("worker {index}"),
-            message: panic_message(&*panic),
-        });
+        shared.tell(|| Part::Ready { readers: opened });
     }
-    reports.take()
 }
 
 impl Running {
@@ -158,6 +211,22 @@ impl Running {
         Stopper(Arc::clone(&self.shared))
     }
 
+    /// Asks for a checkpoint now instead of at the next interval. It is made in the background.
+    pub fn checkpoint(&self) {
+        self.shared.tell(|| Part::Now);
+    }
+
+    /// Makes a last checkpoint and leaves the pipeline there, to go on later, elsewhere, or on another number of workers:
+    /// nothing is read or computed beyond it, no window is flushed. Samples that wait for earlier ones are in the report's
+    /// `samples_in` only. Where the input ends before, or there are no checkpoints, it is drained as by [`stop`](Self::stop).
+    pub fn suspend(self) -> Result<Report, PipelineError> {
+        match &self.shared.cuts {
+            Some(cuts) => cuts.tell(Part::Suspend),
+            None => self.stop(),
+        }
+        self.join()
+    }
+
     /// Waits until the input has ended, or the pipeline was stopped or has failed.
     pub fn join(self) -> Result<Report, PipelineError> {
         let (report, result) = self.outcome();
@@ -169,10 +238,11 @@ impl Running {
     pub fn outcome(mut self) -> (Report, Result<(), PipelineError>) {
         let mut streams: Vec<StreamReport> = self.wait().into_iter().flatten().collect();
         streams.sort_by_key(|stream| stream.header.key);
-        self.outlets.iter().for_each(|outlet| outlet.finish());
+        self.finish();
         let sinks = self.outlets.iter().filter_map(|outlet| outlet.report()).collect();
         let (wait, compute) = self.shared.latency();
-        let report = Report { streams, sinks, wait, compute, orphan_values: self.shared.orphans() };
+        let (orphan_values, checkpoints) = (self.shared.orphans(), self.shared.ledger.read());
+        let report = Report { streams, sinks, wait, compute, orphan_values, checkpoints };
         (report, self.shared.take_failure().map_or(Ok(()), Err))
     }
 
@@ -181,13 +251,23 @@ impl Running {
         // A worker catches its own panics, so that each result is there.
         guards.join().into_iter().filter_map(Result::ok).collect()
     }
+
+    /// After all workers are gone: waits for the sinks, and then for the checkpoint that may be under way.
+    fn finish(&mut self) {
+        self.outlets.iter().for_each(|outlet| outlet.finish());
+        self.shared.tell(|| Part::Over);
+        if let Some(thread) = self.coordinator.take() {
+            // It has nothing to say: what it did is in the ledger.
+            let _ = thread.join();
+        }
+    }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
         self.stop();
         self.wait();
-        self.outlets.iter().for_each(|outlet| outlet.finish());
+        self.finish();
     }
 }
 

@@ -1,15 +1,40 @@
 //! What the workers of one pipeline and its handle share.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::Thread;
 
+use super::checkpointing::Ledger;
+use super::cut::{Cuts, Part};
 use super::error::PipelineError;
 use super::pressure::Pressure;
 use super::report::LatencyHistogram;
 use super::watch::Board;
+use crate::model::Positions;
 use crate::resilience::Clock;
 use crate::source::Waker;
+
+/// Where sources and sinks go on from, by their names.
+#[derive(Debug, Default)]
+pub(super) struct Resume(Option<(BTreeMap<String, Positions>, BTreeMap<String, Positions>)>);
+
+impl Resume {
+    /// From the positions of sources and of sinks in a checkpoint.
+    pub(super) fn from(sources: BTreeMap<String, Positions>, sinks: BTreeMap<String, Positions>) -> Self {
+        Self(Some((sources, sinks)))
+    }
+
+    /// What a source had emitted; `None` if no checkpoint is restored.
+    pub(super) fn source(&self, name: &str) -> Option<Positions> {
+        self.0.as_ref().map(|(sources, _)| sources.get(name).cloned().unwrap_or_default())
+    }
+
+    /// What a sink had made durable; `None` if no checkpoint is restored.
+    pub(super) fn sink(&self, name: &str) -> Option<Positions> {
+        self.0.as_ref().map(|(_, sinks)| sinks.get(name).cloned().unwrap_or_default())
+    }
+}
 
 #[derive(Debug)]
 pub(super) struct Shared {
@@ -19,6 +44,13 @@ pub(super) struct Shared {
     stop: AtomicBool,
     /// Workers leave their loops at once.
     abort: AtomicBool,
+    /// They leave them because the last checkpoint is written.
+    suspended: AtomicBool,
+    /// If checkpoints are made.
+    pub(super) cuts: Option<Arc<Cuts>>,
+    pub(super) resume: Resume,
+    /// What became of the checkpoints.
+    pub(super) ledger: Ledger,
     failure: Mutex<Option<PipelineError>>,
     threads: Mutex<Vec<Thread>>,
     wakers: Mutex<Vec<Waker>>,
@@ -30,9 +62,13 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    pub(super) fn new(clock: Arc<dyn Clock>) -> Self {
+    pub(super) fn new(clock: Arc<dyn Clock>, cuts: Option<Arc<Cuts>>, resume: Resume) -> Self {
         Self {
             clock,
+            suspended: AtomicBool::new(false),
+            cuts,
+            resume,
+            ledger: Ledger::default(),
             pressure: Pressure::default(),
             stop: AtomicBool::new(false),
             abort: AtomicBool::new(false),
@@ -67,8 +103,31 @@ impl Shared {
         self.abort.load(Ordering::SeqCst)
     }
 
+    /// Tells the thread that makes checkpoints something, if there is one.
+    pub(super) fn tell(&self, part: impl FnOnce() -> Part) {
+        if let Some(cuts) = &self.cuts {
+            cuts.tell(part());
+        }
+    }
+
+    /// Makes every worker leave, without flushing anything: all there is to know is in a checkpoint.
+    pub(super) fn suspend(&self) {
+        self.suspended.store(true, Ordering::SeqCst);
+        self.abort.store(true, Ordering::SeqCst);
+        self.unpark_all();
+    }
+
+    pub(super) fn is_suspended(&self) -> bool {
+        self.suspended.load(Ordering::SeqCst)
+    }
+
     pub(super) fn request_stop(&self) {
         self.stop.store(true, Ordering::SeqCst);
+        self.wake_ingress();
+    }
+
+    /// Makes every ingress run, so that it notices a stop or a cut.
+    pub(super) fn wake_ingress(&self) {
         for waker in self.wakers.lock().unwrap_or_else(PoisonError::into_inner).iter() {
             waker.wake();
         }

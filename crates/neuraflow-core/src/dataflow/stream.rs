@@ -4,13 +4,22 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::chain::{Children, Event, Step, event_all, push_all};
-use super::error::PipelineError;
+use super::chain::{
+    Children, Event, Sections, SectionsReader, Step, event_all, push_all, restore_all, snapshot_all,
+};
+use super::error::{PipelineError, RestoreFault};
 use super::items::LateSamples;
 use super::outbox::Outbox;
 use super::report::{StreamReport, WindowCounts};
 use crate::model::{Chunk, Marker, Sequence, StreamHeader, Timestamp};
 use crate::window::{Coverage, Filled, GapFiller, Piece, Sequencer, WindowGrid};
+
+/// What the part of a stream's state ahead of its chain is called among the stages.
+const STREAM: &str = "stream";
+
+/// What is written of it beside its sequencer, gap filler and coverage: windows, refused inputs, markers, samples given up, and
+/// whether it has ended.
+type Rest = (WindowCounts, u64, u64, u64, bool);
 
 /// Everything a stream has: its place in the sequence, its gap filler and its chain of operators.
 pub(super) struct StreamState {
@@ -82,7 +91,8 @@ impl StreamState {
         sequencer.silent(&mut |piece| pass_on(&piece, filler, root, step, late));
     }
 
-    pub(super) fn marker(&mut self, marker: Marker) {
+    pub(super) fn marker(&mut self, marker: Marker, arrival: u64) {
+        self.step.arrival = arrival;
         self.markers += 1;
         self.step.refused_inputs += u64::from(self.ended); // nothing is left to take it
         event_all(&mut self.root, &Event::Marker(Arc::new(marker)), &mut self.step);
@@ -101,6 +111,39 @@ impl StreamState {
         event_all(root, &Event::End, step);
         root.clear();
         step.coverage = Coverage::default();
+    }
+
+    /// Writes everything that what follows depends on.
+    pub(super) fn snapshot(&self, sections: &mut Sections) {
+        sections.write(STREAM, None, |writer| {
+            let Step { coverage, windows, refused_inputs, .. } = &self.step;
+            writer.put(&self.sequencer);
+            writer.put(&self.filler);
+            writer.put(coverage);
+            let rest: Rest = (*windows, *refused_inputs, self.markers, self.given_up, self.ended);
+            writer.put(&rest);
+        });
+        snapshot_all(&self.root, sections);
+    }
+
+    /// Takes it back. An error leaves a state that is of no use.
+    pub(super) fn restore(&mut self, sections: &mut SectionsReader<'_>) -> Result<(), RestoreFault> {
+        let step = &mut self.step;
+        let (sequencer, filler, rest) = sections.read(STREAM, None, |reader| {
+            let (sequencer, filler) = (reader.take()?, reader.take()?);
+            step.coverage = reader.take()?;
+            Ok((sequencer, filler, reader.take::<Rest>()?))
+        })?;
+        if !self.sequencer.restore(sequencer) || !self.filler.restore(filler) {
+            return Err(RestoreFault::Grid);
+        }
+        let (windows, refused_inputs, markers, given_up, ended) = rest;
+        (step.windows, step.refused_inputs) = (windows, refused_inputs);
+        (self.markers, self.given_up, self.ended) = (markers, given_up, ended);
+        if ended {
+            self.root.clear();
+        }
+        restore_all(&mut self.root, sections)
     }
 
     /// The pipeline has failed: samples that wait for earlier ones are dropped. No operator is run any more.
@@ -123,6 +166,10 @@ impl StreamState {
     fn swap_space(&mut self, space: &mut Workspace) {
         self.filler.swap_space(&mut space.filled);
         std::mem::swap(&mut self.step.spare, &mut space.spare);
+    }
+
+    pub(super) fn header(&self) -> &Arc<StreamHeader> {
+        &self.step.header
     }
 
     /// Event time up to which windows are closed: where the stream may resume after a reconnect.

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use super::deliver::Outlet;
+use super::checkpointing::CheckpointReport;
+use super::outlet::Outlet;
 use super::report::{LatencyHistogram, SinkReport, StreamReport, WindowCounts};
 use super::shared::Shared;
 use crate::model::{StreamHeader, StreamKey};
@@ -29,6 +30,8 @@ pub struct Status {
     pub sinks: Vec<SinkReport>,
     /// Where the time goes between a packet's arrival and the sinks having its windows.
     pub latency: LatencySplit,
+    /// What became of the checkpoints so far.
+    pub checkpoints: CheckpointReport,
 }
 
 /// Where one stream is.
@@ -71,7 +74,8 @@ impl Watch {
             latency.output.merge(&sink.output);
             latency.total.merge(&sink.latency);
         }
-        Status { streams: self.shared.board.read(), sinks, latency }
+        let checkpoints = self.shared.ledger.read();
+        Status { streams: self.shared.board.read(), sinks, latency, checkpoints }
     }
 }
 

@@ -152,6 +152,18 @@ impl GapFiller {
         }
     }
 
+    /// Goes on from a state that was remembered over a restart, with this one's policy. Answers whether the state was one of
+    /// a stream with as many channels; if not, nothing happens.
+    pub fn restore(&mut self, state: Self) -> bool {
+        let channels = self.channels;
+        if [state.channels, state.last.len(), state.last_at.len()] != [channels; 3] {
+            return false;
+        }
+        *self =
+            Self { policy: self.policy, up_to: self.up_to, chunk: std::mem::take(&mut self.chunk), ..state };
+        true
+    }
+
     /// What was made up (`imputed`) and what was received but not finite (`values_missing`); the rest is zero.
     pub fn accounting(&self) -> &Accounting {
         &self.accounting

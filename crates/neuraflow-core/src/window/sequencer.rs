@@ -118,6 +118,20 @@ impl Sequencer {
         &self.accounting
     }
 
+    /// Goes on from a state that was remembered over a restart, with this one's lateness. Answers whether the state was one
+    /// of a stream with the same grid, channels and counter; if not, nothing happens.
+    pub fn restore(&mut self, state: Self) -> bool {
+        let own = |s: &Self| (s.grid, s.bits, s.first_sequence, s.channels);
+        if own(self) != own(&state) {
+            return false;
+        }
+        let lateness = self.config.lateness;
+        // A deadline is computed again when it is asked for.
+        *self = Self { deadline: None, ..state };
+        self.config.lateness = lateness;
+        true
+    }
+
     /// Samples that wait for earlier ones, or for a packet that confirms them.
     pub fn buffered(&self) -> u64 {
         self.waiting.len() as u64 + self.suspect.as_ref().map_or(0, |s| s.len(self.channels))

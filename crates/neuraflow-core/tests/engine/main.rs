@@ -12,3 +12,4 @@ mod moody;
 mod outcome;
 mod parts;
 mod races;
+mod recovery;

@@ -1,0 +1,128 @@
+//! A stream's chain: its own instance of every operator in the graph, wired as a tree.
+//!
+//! Chunks are pushed in at the root; windows, features and decisions come out at the outlets. A chain runs to
+//! completion on each push, on the worker that owns the stream.
+
+mod map;
+mod sections;
+mod stage;
+mod window;
+
+use std::sync::Arc;
+
+use smallvec::SmallVec;
+
+pub(super) use map::MapNode;
+pub(super) use sections::{Sections, SectionsReader};
+pub(super) use stage::StageNode;
+pub(super) use window::{EPOCHS, EpochNode, WindowNode};
+
+use super::error::{PipelineError, RestoreFault};
+use super::report::WindowCounts;
+use crate::model::{Chunk, Marker, Recovery, StreamHeader};
+use crate::operator::OperatorError;
+use crate::window::Coverage;
+
+/// What every node of a chain may read and write while something is pushed through it.
+#[derive(Debug)]
+pub(super) struct Step {
+    pub(super) header: Arc<StreamHeader>,
+    /// Which samples were received, filled in or missing.
+    pub(super) coverage: Coverage,
+    /// Chunks for stages to put their output into.
+    pub(super) spare: Vec<Chunk>,
+    /// The first sample whose coverage an open window still needs.
+    pub(super) needs_from: u64,
+    /// Arrival of the packet being processed.
+    pub(super) arrival: u64,
+    /// Windows closed by the graph's main window.
+    pub(super) windows: WindowCounts,
+    /// Inputs that an operator refused, and that were left out.
+    pub(super) refused_inputs: u64,
+    /// The first error that no stream should go on after.
+    pub(super) fatal: Option<PipelineError>,
+}
+
+impl Step {
+    fn failed(&mut self, stage: &Arc<str>, error: OperatorError) -> Recovery {
+        let recovery = error.recovery();
+        match recovery {
+            Recovery::Skip | Recovery::Reset => self.refused_inputs += 1,
+            Recovery::Retry | Recovery::Stop => {
+                self.fatal.get_or_insert_with(|| PipelineError::Operator {
+                    stage: Arc::clone(stage),
+                    stream: self.header.name.clone(),
+                    source: error,
+                });
+            }
+        }
+        recovery
+    }
+}
+
+/// What travels through a chain beside the data, in its place in the stream.
+#[derive(Clone, Debug)]
+pub(super) enum Event {
+    /// After a gap: operators start anew with the next sample, number `at`.
+    Restart { at: u64 },
+    /// The stream's counter jumped: the next sample is number `to`, and there are no windows in between.
+    Jump { to: u64 },
+    /// An experiment event.
+    Marker(Arc<Marker>),
+    /// Nothing follows: put out what is still held.
+    End,
+}
+
+/// A place in a chain that takes items of one type.
+pub(super) trait Node<T> {
+    fn push(&mut self, item: &T, step: &mut Step);
+
+    /// Takes an item that nobody else needs, and gives one back whose memory may be used again, if it can.
+    fn give(&mut self, item: T, step: &mut Step) -> Option<T> {
+        self.push(&item, step);
+        Some(item)
+    }
+
+    fn event(&mut self, event: &Event, step: &mut Step);
+
+    /// Writes what it and everything after it have to remember over a restart.
+    fn snapshot(&self, sections: &mut Sections);
+
+    /// Takes that back, in the same order.
+    fn restore(&mut self, sections: &mut SectionsReader<'_>) -> Result<(), RestoreFault>;
+}
+
+/// Most places have one or two: they lie beside their parent.
+pub(super) type Children<T> = SmallVec<[Box<dyn Node<T>>; 2]>;
+
+pub(super) fn push_all<T>(children: &mut Children<T>, item: &T, step: &mut Step) {
+    for child in children {
+        child.push(item, step);
+    }
+}
+
+/// Passes an item on that nobody needs afterwards. Gives one back whose memory may be used again.
+fn give_all<T>(children: &mut Children<T>, item: T, step: &mut Step) -> Option<T> {
+    let Some((last, others)) = children.split_last_mut() else { return Some(item) };
+    for child in others {
+        child.push(&item, step);
+    }
+    last.give(item, step)
+}
+
+pub(super) fn event_all<T>(children: &mut Children<T>, event: &Event, step: &mut Step) {
+    for child in children {
+        child.event(event, step);
+    }
+}
+
+pub(super) fn snapshot_all<T>(children: &Children<T>, sections: &mut Sections) {
+    children.iter().for_each(|child| child.snapshot(sections));
+}
+
+pub(super) fn restore_all<T>(
+    children: &mut Children<T>,
+    sections: &mut SectionsReader<'_>,
+) -> Result<(), RestoreFault> {
+    children.iter_mut().try_for_each(|child| child.restore(sections))
+}

@@ -1,0 +1,50 @@
+//! A store in memory, which survives a run, and can be told to say no.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use neuraflow_core::checkpoint::{CheckpointStore, StoreError};
+
+#[derive(Debug, Default)]
+pub(crate) struct Memory {
+    files: Mutex<BTreeMap<String, Vec<u8>>>,
+    pub(crate) full: AtomicBool,
+}
+
+impl CheckpointStore for Memory {
+    fn put_if_absent(&self, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
+        if self.full.load(Ordering::SeqCst) {
+            let source = io::Error::from(io::ErrorKind::StorageFull);
+            return Err(StoreError::Io { action: "write", target: name.into(), source });
+        }
+        let mut files = self.files.lock().unwrap();
+        if files.contains_key(name) {
+            return Err(StoreError::Exists { name: name.into() });
+        }
+        files.insert(name.into(), bytes.to_vec());
+        Ok(())
+    }
+
+    fn get(&self, name: &str) -> Result<Vec<u8>, StoreError> {
+        let files = self.files.lock().unwrap();
+        files.get(name).cloned().ok_or_else(|| StoreError::Missing { name: name.into() })
+    }
+
+    fn get_range(&self, name: &str, offset: u64, length: u64) -> Result<Vec<u8>, StoreError> {
+        let all = self.get(name)?;
+        let from = (offset as usize).min(all.len());
+        Ok(all[from..(from + length as usize).min(all.len())].to_vec())
+    }
+
+    fn list(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
+        let files = self.files.lock().unwrap();
+        Ok(files.keys().filter(|name| name.starts_with(prefix)).cloned().collect())
+    }
+
+    fn delete(&self, name: &str) -> Result<(), StoreError> {
+        self.files.lock().unwrap().remove(name);
+        Ok(())
+    }
+}
