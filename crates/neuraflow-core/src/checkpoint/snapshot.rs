@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use thiserror::Error;
 
-use super::encoding::encoding;
+use super::encoding::{LIMIT, encoding};
 
 fn values() -> impl Options {
     encoding().allow_trailing_bytes()
@@ -35,7 +35,8 @@ pub struct SnapshotWriter {
 impl SnapshotWriter {
     /// Appends one value. A value that cannot be encoded makes [`into_bytes`](Self::into_bytes) fail.
     pub fn put<T: Serialize + ?Sized>(&mut self, value: &T) {
-        if let Err(error) = values().serialize_into(&mut self.bytes, value) {
+        // The limit is looked at in the end: here it would cost a second walk through all numbers.
+        if let Err(error) = values().with_no_limit().serialize_into(&mut self.bytes, value) {
             self.failed.get_or_insert_with(|| error.to_string());
         }
     }
@@ -43,8 +44,11 @@ impl SnapshotWriter {
     /// Everything put so far.
     pub fn into_bytes(self) -> Result<Vec<u8>, RestoreError> {
         match self.failed {
-            None => Ok(self.bytes),
             Some(reason) => Err(RestoreError::Encoding { reason }),
+            None if self.bytes.len() as u64 > LIMIT => {
+                Err(RestoreError::Encoding { reason: format!("{} bytes, more than {LIMIT}", self.bytes.len()) })
+            }
+            None => Ok(self.bytes),
         }
     }
 }
