@@ -45,9 +45,9 @@ impl SnapshotWriter {
     pub fn into_bytes(self) -> Result<Vec<u8>, RestoreError> {
         match self.failed {
             Some(reason) => Err(RestoreError::Encoding { reason }),
-            None if self.bytes.len() as u64 > LIMIT => {
-                Err(RestoreError::Encoding { reason: format!("{} bytes, more than {LIMIT}", self.bytes.len()) })
-            }
+            None if self.bytes.len() as u64 > LIMIT => Err(RestoreError::Encoding {
+                reason: format!("{} bytes, more than {LIMIT}", self.bytes.len()),
+            }),
             None => Ok(self.bytes),
         }
     }

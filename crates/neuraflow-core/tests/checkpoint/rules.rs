@@ -6,7 +6,7 @@ use std::sync::Arc;
 use neuraflow_core::checkpoint::{
     CheckpointError, CheckpointStore, Checkpoints, Expected, LocalStore, StoreError, StreamSnapshot,
 };
-use neuraflow_core::model::Recovery;
+use neuraflow_core::model::{Recovery, StreamKey};
 use neuraflow_core::testing::{MemoryStore, Random, Scratch};
 
 use crate::parts::{KEYS, answer, checkpoint, expected, open, pipeline, random_state, state};
@@ -132,6 +132,28 @@ fn old_states_are_rewritten_before_they_outgrow_the_new() {
 fn sorted(mut live: Vec<StreamSnapshot>) -> Vec<StreamSnapshot> {
     live.sort_by_key(|snapshot| snapshot.header.key);
     live
+}
+
+#[test]
+fn a_silent_stream_does_not_keep_the_file_it_was_written_in() {
+    let store = MemoryStore::default();
+    let (mut checkpoints, _) = open(store.clone()).unwrap();
+    let silent =
+        (0..200).map(|n| state(StreamKey::of_names("session", &format!("silent {n}")), vec![1; 100]));
+    let silent: Vec<_> = silent.collect();
+    let busy = StreamKey::of_names("session", "busy");
+    let mut rewritten = 0;
+    for (n, snapshot) in silent.iter().enumerate() {
+        // Each of these parts is nearly all of the busy stream's, and soon of no use but for the silent one.
+        let committed =
+            checkpoint(&mut checkpoints, &[snapshot, &state(busy, vec![n as u8; 50_000])]).unwrap();
+        rewritten += committed.rewritten;
+    }
+    let (size, files) = (store.size("part-"), store.list("part-").unwrap().len());
+    assert!(size < 8 * 100_000, "{size} bytes in parts for 100000 bytes of state");
+    assert!(files < 20, "{files} parts");
+    assert!(rewritten < 200 * 50_000, "{rewritten} bytes rewritten for 10 million new ones");
+    assert_eq!(open(store).unwrap().1.unwrap().streams.len(), 201);
 }
 
 #[test]
