@@ -1,13 +1,14 @@
 //! What holds when nothing fails: who may write, what is kept, and how much of it.
 
 use std::fs;
+use std::io;
 use std::sync::Arc;
 
 use neuraflow_core::checkpoint::{
     CheckpointError, CheckpointStore, Checkpoints, Expected, LocalStore, StoreError, StreamSnapshot,
 };
 use neuraflow_core::model::{Recovery, StreamKey};
-use neuraflow_core::testing::{MemoryStore, Random, Scratch};
+use neuraflow_core::testing::{MemoryStore, Random, Scratch, SimulatedDisk};
 
 use crate::parts::{KEYS, answer, checkpoint, expected, open, pipeline, random_state, state};
 
@@ -29,6 +30,20 @@ fn what_was_not_finished_is_swept_up() {
     let store = LocalStore::open(scratch.path()).unwrap();
     assert_eq!(store.list("").unwrap(), Vec::<String>::new());
     assert!(!scratch.file("part-7.tmp").exists());
+}
+
+#[test]
+fn what_a_full_disk_cuts_short_takes_no_room() {
+    let disk = Arc::new(SimulatedDisk::new(1));
+    let store = LocalStore::on(disk.clone()).unwrap();
+    store.put_if_absent("part-1", &[1; 1_000]).unwrap();
+    disk.fill_up_after(500);
+    let refused = store.put_if_absent("part-2", &[2; 1_000]).unwrap_err();
+    let full = |source: &io::Error| source.kind() == io::ErrorKind::StorageFull;
+    assert!(matches!(&refused, StoreError::Io { source, .. } if full(source)), "{refused}");
+    assert_eq!(refused.recovery(), Recovery::Retry);
+    assert_eq!(disk.used(), 1_000);
+    store.put_if_absent("part-2", &[2; 500]).unwrap();
 }
 
 #[test]
