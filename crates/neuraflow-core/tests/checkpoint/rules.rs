@@ -24,6 +24,32 @@ fn a_directory_has_one_owner_at_a_time() {
 }
 
 #[test]
+fn what_was_put_once_stays() {
+    let scratch = Scratch::new().unwrap();
+    let store = LocalStore::open(scratch.path()).unwrap();
+    store.put_if_absent("manifest-1", b"first").unwrap();
+    let refused = store.put_if_absent("manifest-1", b"second").unwrap_err();
+    assert!(matches!(&refused, StoreError::Exists { name } if name == "manifest-1"), "{refused}");
+    assert_eq!(store.get("manifest-1").unwrap(), b"first");
+    assert_eq!(store.get_range("manifest-1", 3, 100).unwrap(), b"st");
+    assert!(matches!(store.get("manifest-2"), Err(StoreError::Missing { .. })));
+}
+
+#[test]
+fn a_state_filed_under_another_stream_is_refused() {
+    let store = MemoryStore::default();
+    let (mut checkpoints, _) = open(store.clone()).unwrap();
+    checkpoint(&mut checkpoints, &[&state(KEYS[0], vec![1])]).unwrap();
+    let number = checkpoints.begin(expected()).unwrap();
+    checkpoints.stream(number, KEYS[0], state(KEYS[1], vec![2]).encode().unwrap());
+    answer(&mut checkpoints, number, 1);
+    checkpoints.commit().unwrap();
+    let restored = open(store).unwrap().1.unwrap();
+    assert_eq!((restored.number, restored.skipped.len()), (1, 1));
+    assert!(restored.skipped[0].reason.contains("stream of a state"), "{:?}", restored.skipped);
+}
+
+#[test]
 fn what_was_not_finished_is_swept_up() {
     let scratch = Scratch::new().unwrap();
     fs::write(scratch.file("part-7.tmp"), "half of it").unwrap();
