@@ -28,7 +28,14 @@ pub struct Latency {
 }
 
 /// Paces a load in real time. The first `warm_up` packets of each device are not measured.
-pub fn paced(load: &Load, work: Work, workers: Workers, warm_up: u64) -> Latency {
+/// `prepare` is given the pipeline before it runs.
+pub fn paced(
+    load: &Load,
+    work: Work,
+    workers: Workers,
+    warm_up: u64,
+    prepare: impl FnOnce(Pipeline) -> Pipeline,
+) -> Latency {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let (handle, source) = device::channel(DeviceConfig { capacity: 1 << 22, ..DeviceConfig::default() });
     let headers: Vec<_> = (0..load.devices).map(|device| load.header(device)).collect();
@@ -48,7 +55,7 @@ pub fn paced(load: &Load, work: Work, workers: Workers, warm_up: u64) -> Latency
         }
     };
     let pipeline = work.pipeline(source, see).with_clock(Arc::clone(&clock));
-    let running = pipeline.spawn(workers).unwrap();
+    let running = prepare(pipeline).spawn(workers).unwrap();
     let (sequence, zeros) = load.rest();
     for header in &headers {
         handle.push(&header.key, sequence, &zeros).unwrap();

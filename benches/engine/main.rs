@@ -6,6 +6,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod checkpoints;
 mod latency;
 mod load;
 mod peers;

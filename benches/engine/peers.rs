@@ -35,7 +35,7 @@ pub fn run(quick: bool, allocator: &str) {
         for (mode, workers) in
             [("latency-park", Workers::new(1)), ("latency-spin", Workers::new(1).spinning())]
         {
-            let found = latency::paced(&load, work, workers, packets / 3);
+            let found = latency::paced(&load, work, workers, packets / 3, |pipeline| pipeline);
             println!(
                 "{}",
                 json!({

@@ -5,6 +5,7 @@ use std::time::Duration;
 use neuraflow::prelude::Workers;
 use serde_json::json;
 
+use crate::checkpoints::{self, Every};
 use crate::latency;
 use crate::load::Load;
 use crate::plain;
@@ -18,12 +19,13 @@ const RUNS: usize = 3;
 const WARM_UP: u64 = 20;
 
 pub fn run(only: &str) {
-    let parts: [(&str, fn()); 5] = [
+    let parts: [(&str, fn()); 6] = [
         ("digest", digests),
         ("overhead", overheads),
         ("realtime", realtime),
         ("density", density),
         ("latency", latencies),
+        ("checkpoints", checkpointing),
     ];
     for (name, part) in parts {
         if name.contains(only) {
@@ -170,7 +172,7 @@ fn latencies() {
         (DOUBLE, "parks", parks),
         (DOUBLE, "spins", parks.spinning()),
     ] {
-        let found = latency::paced(&Load::headsets(1_000, 420), work, workers, 20);
+        let found = latency::paced(&Load::headsets(1_000, 420), work, workers, 20, |pipeline| pipeline);
         for (name, value) in [
             ("p50", found.p50),
             ("p99", found.p99),
@@ -182,6 +184,35 @@ fn latencies() {
             let case =
                 format!("{}, 1000 devices, worker {idle}, {name}, {} windows", work.name(), found.windows);
             print("latency", &case, value, "µs", None);
+        }
+    }
+}
+
+/// Processor time and latency with checkpoints, against none.
+fn checkpointing() {
+    for devices in [1_000, 10_000] {
+        let mut none = None;
+        for every in Every::ALL {
+            let cost = checkpoints::cost(DOUBLE, devices, every);
+            let case = format!(
+                "f64, {devices} devices in real time, {}: {} of {:.0} KiB",
+                every.name(),
+                cost.committed,
+                cost.bytes / 1024.0
+            );
+            print("checkpoints", &case, cost.share * 100.0, "% of a core", none);
+            none.get_or_insert(cost.share * 100.0);
+        }
+    }
+    let mut none = None;
+    for every in Every::ALL {
+        let found = checkpoints::latency(every);
+        let base = *none.get_or_insert([found.p50, found.p99, found.p999]);
+        for (name, value, base) in
+            [("p50", found.p50, base[0]), ("p99", found.p99, base[1]), ("p99.9", found.p999, base[2])]
+        {
+            let case = format!("f64, 1000 devices, {}: latency {name}", every.name());
+            print("checkpoints", &case, value, "µs", Some(base));
         }
     }
 }
