@@ -40,7 +40,7 @@ struct Options {
     /// real, max, x2, x20 ...
     #[arg(long, value_name = "SPEED", default_value = "real")]
     speed: Speed,
-    /// How far the second feature looks back; its state is 8 bytes for each sample and channel.
+    /// How far the second feature looks back; its state is 4 bytes for each sample and channel.
     #[arg(long, value_name = "MS", default_value_t = 25_000)]
     look_back_ms: i64,
     /// Time between two checkpoints.

@@ -51,7 +51,7 @@ fn killed_two_hundred_times_nothing_is_missing() {
     let plan = Plan {
         kills: 200,
         seconds: 240,
-        look_back_ms: 25_000,
+        look_back_ms: 50_000, // 51 MB of f32
         longest: Duration::from_millis(2_000),
         seed: seed(),
     };
