@@ -5,7 +5,7 @@
 //! | [`recording`] | files as they are: EDF, EDF+, BDF, BDF+ with their streams, markers and warnings |
 //! | [`replay`] | a recording as a source, in packets of any size, at any speed |
 //! | [`synthetic`] | a seeded headset with bursts, blinks and line noise, and faults on demand |
-//! | [`device`] | the handle by which a host application pushes samples from any thread or task |
+//! | [`device`] | the handle by which a host application pushes samples from any thread or task, and its journal |
 //! | [`log`] | what a source emitted, written down and replayed to the same bits |
 //! | [`pace`] | when a sample is due |
 //!

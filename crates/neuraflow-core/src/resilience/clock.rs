@@ -9,6 +9,10 @@ pub trait Clock: Debug + Send + Sync + 'static {
     fn now(&self) -> u64;
 }
 
+/// What the machine's clock shows when it starts: a day, so that also what came before can be told in it. What a journal kept
+/// of the process before is as old as it is, and not as young as this one.
+const START: u64 = 24 * 60 * 60 * 1_000_000_000;
+
 /// The machine's monotonic clock.
 #[derive(Clone, Copy, Debug)]
 pub struct SystemClock {
@@ -30,6 +34,6 @@ impl Default for SystemClock {
 
 impl Clock for SystemClock {
     fn now(&self) -> u64 {
-        u64::try_from(self.start.elapsed().as_nanos()).unwrap_or(u64::MAX)
+        u64::try_from(self.start.elapsed().as_nanos()).unwrap_or(u64::MAX).saturating_add(START)
     }
 }

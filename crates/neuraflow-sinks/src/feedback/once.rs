@@ -138,6 +138,13 @@ impl Once {
     }
 }
 
+impl Drop for Once {
+    /// Lets go of the file now: a process that is being started has it open too, until it runs its program.
+    fn drop(&mut self) {
+        let _ = self.file.unlock();
+    }
+}
+
 #[cfg(unix)]
 fn write_at(file: &File, bytes: &[u8], at: u64) -> io::Result<()> {
     std::os::unix::fs::FileExt::write_all_at(file, bytes, at)

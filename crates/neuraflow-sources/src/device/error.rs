@@ -1,5 +1,7 @@
 //! What a push comes to.
 
+use std::io;
+
 use neuraflow_core::model::StreamKey;
 use thiserror::Error;
 
@@ -70,6 +72,22 @@ pub enum PushError {
     Full {
         /// The queue's capacity in samples.
         capacity: u64,
+    },
+    /// The journal has no room for what is never dropped.
+    #[error(
+        "device: the journal is full ({max_bytes} bytes); a pipeline with checkpoints makes room in it, or raise JournalConfig::max_bytes"
+    )]
+    JournalFull {
+        /// Bytes it may have.
+        max_bytes: u64,
+    },
+    /// The journal could not be written; nothing was pushed.
+    #[error("device: cannot write the journal: {message}; nothing was pushed")]
+    Journal {
+        /// What kind of failure it is.
+        kind: io::ErrorKind,
+        /// What the system said.
+        message: String,
     },
     /// Too many unread opens, markers and ends; these are never dropped, so more are refused.
     #[error(

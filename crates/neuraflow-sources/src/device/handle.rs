@@ -4,17 +4,22 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
 use neuraflow_core::model::{Marker, Sequence, StreamHeader, StreamKey};
 
 use super::error::{PushError, Pushed};
+use super::journal::JournalStats;
+use super::offer::Offer;
 use super::queue::DeviceStats;
 use super::shared::{Shared, State};
 
 /// Pushes into a pipeline, from any thread. Clones push into the same one; when the last is dropped, all streams
 /// end, and so does the source.
+///
+/// With a [journal](super::journaled) everything that is accepted is written to it before the call returns; a slow disk holds
+/// up the device then, but never the pipeline.
 pub struct DeviceHandle {
     shared: Arc<Shared>,
     handles: Arc<AtomicUsize>,
@@ -27,34 +32,35 @@ impl DeviceHandle {
 
     /// Opens a stream, or opens it anew after a reconnect: its samples count from 0 again.
     pub fn open(&self, header: StreamHeader) -> Result<(), PushError> {
-        self.shared.change(|state, now| state.queue.open(header, now))
+        self.control(&Offer::Open(&header))
     }
 
     /// Pushes samples, `[sample][channel]` in microvolts; `sequence` is the device's counter at the first of them.
     /// A full queue does what [`DeviceConfig::overflow`](super::DeviceConfig::overflow) says: under `Block` the
     /// thread waits until the pipeline made room. Never call that from a worker of the pipeline itself.
     pub fn push(&self, key: &StreamKey, sequence: Sequence, values: &[f32]) -> Result<Pushed, PushError> {
-        let mut state = self.shared.lock();
+        let offer = Offer::Samples { key, sequence, values };
         loop {
-            let now = state.now();
-            if let Some(pushed) = state.alive()?.queue.offer(key, sequence, values, now)? {
-                Shared::release(state);
+            let wait = &mut |state| {
+                drop(self.shared.space.wait(state).unwrap_or_else(PoisonError::into_inner));
+            };
+            if let Some(pushed) = self.shared.submit(&offer, wait)? {
                 return Ok(pushed);
             }
-            state = self.shared.space.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
     }
 
     /// As [`push`](Self::push), but where that would wait it is [`PushError::Full`].
     pub fn try_push(&self, key: &StreamKey, sequence: Sequence, values: &[f32]) -> Result<Pushed, PushError> {
-        self.shared.change(|state, now| {
-            let offered = state.queue.offer(key, sequence, values, now)?;
-            offered.ok_or(PushError::Full { capacity: state.queue.capacity })
-        })
+        let mut capacity = 0;
+        let wait = &mut |state: MutexGuard<'_, State>| capacity = state.queue.capacity;
+        let pushed = self.shared.submit(&Offer::Samples { key, sequence, values }, wait)?;
+        pushed.ok_or(PushError::Full { capacity })
     }
 
     /// As [`push`](Self::push), but a task waits instead of a thread, on any executor. Nothing is pushed if the
-    /// future is dropped before it is ready.
+    /// future is dropped before it is ready. A journal is written by the task that polls, which takes microseconds unless the
+    /// disk is slow.
     pub fn push_async<'a>(
         &'a self,
         key: &StreamKey,
@@ -66,12 +72,21 @@ impl DeviceHandle {
 
     /// Sends an experiment event. Never dropped.
     pub fn marker(&self, key: &StreamKey, marker: Marker) -> Result<(), PushError> {
-        self.shared.change(|state, now| state.queue.marker(key, marker, now))
+        self.control(&Offer::Marker { key, marker: &marker })
     }
 
     /// Ends a stream; what the device had taken up to then is known from its counter.
     pub fn end(&self, key: &StreamKey) -> Result<(), PushError> {
-        self.shared.change(|state, now| state.queue.end(key, now))
+        self.control(&Offer::End { key })
+    }
+
+    fn control(&self, offer: &Offer<'_>) -> Result<(), PushError> {
+        self.shared.submit(offer, &mut |_| ()).map(drop)
+    }
+
+    /// What the journal holds and has lost; `None` without one.
+    pub fn journal(&self) -> Option<JournalStats> {
+        self.shared.journal.as_ref().map(|journal| journal.stats())
     }
 
     /// What was pushed and dropped so far.
@@ -111,31 +126,16 @@ pub struct PushFuture<'a> {
     task: Option<u64>,
 }
 
-impl PushFuture<'_> {
-    fn attempt(&self, state: &mut State) -> Result<Option<Pushed>, PushError> {
-        let now = state.now();
-        state.alive()?.queue.offer(&self.key, self.sequence, self.values, now)
-    }
-}
-
 impl Future for PushFuture<'_> {
     type Output = Result<Pushed, PushError>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut state = self.shared.lock();
-        match self.attempt(&mut state) {
-            Ok(None) => {
-                let task = state.register(self.task, context.waker());
-                drop(state);
-                self.task = Some(task);
-                Poll::Pending
-            }
-            Ok(Some(pushed)) => {
-                Shared::release(state);
-                Poll::Ready(Ok(pushed))
-            }
-            Err(error) => Poll::Ready(Err(error)),
-        }
+        let mut task = self.task;
+        let wait = &mut |mut state: MutexGuard<'_, State>| task = Some(state.register(task, context.waker()));
+        let offer = Offer::Samples { key: &self.key, sequence: self.sequence, values: self.values };
+        let pushed = self.shared.submit(&offer, wait);
+        self.task = task;
+        pushed.transpose().map_or(Poll::Pending, Poll::Ready)
     }
 }
 

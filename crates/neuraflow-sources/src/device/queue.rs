@@ -10,6 +10,7 @@ use neuraflow_core::model::{Marker, Sequence, StreamHeader, StreamKey};
 use neuraflow_core::sink::Overflow;
 
 use super::error::{PushError, Pushed};
+use super::journal::{Place, SILENT_BYTES};
 
 /// Controls (opens, markers, ends) that may wait, and tombstones that may.
 pub(super) const CONTROLS: usize = 65_536;
@@ -19,7 +20,20 @@ pub(super) const CONTROLS: usize = 65_536;
 pub(super) struct Entry {
     pub(super) stream: usize,
     pub(super) arrival: u64,
+    /// Where it lies in the journal, if there is one.
+    pub(super) place: Place,
     pub(super) body: Body,
+}
+
+/// What becomes of samples, as the overflow policy says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// They are queued, and older ones make room if they must.
+    Take,
+    /// They are dropped.
+    Refuse,
+    /// They wait.
+    Wait,
 }
 
 #[derive(Debug)]
@@ -92,6 +106,8 @@ pub(super) struct Queue {
     live: Lane,
     controls: usize,
     tombstones: usize,
+    /// Where the journal's records end that were queued, or that the reader has made of a silence.
+    pub(super) journaled: u64,
     pub(super) stats: DeviceStats,
 }
 
@@ -106,6 +122,7 @@ impl Queue {
             live: Lane::default(),
             controls: 0,
             tombstones: 0,
+            journaled: 0,
             stats: DeviceStats::default(),
         }
     }
@@ -123,7 +140,18 @@ impl Queue {
         self.residue.entries.iter_mut().chain(&mut self.live.entries).for_each(|e| e.arrival = arrival);
     }
 
-    pub(super) fn open(&mut self, header: StreamHeader, arrival: u64) -> Result<(), PushError> {
+    /// The journal's place up to which everything was taken out.
+    pub(super) fn emitted(&self) -> u64 {
+        let first = self.residue.entries.front().or_else(|| self.live.entries.front());
+        first.map_or(self.journaled, |entry| entry.place.start)
+    }
+
+    /// A stream fell silent, and its reader has said so: that will have a record, before any other.
+    pub(super) fn silent(&mut self) {
+        self.journaled += SILENT_BYTES;
+    }
+
+    pub(super) fn open(&mut self, header: StreamHeader, arrival: u64, place: Place) -> Result<(), PushError> {
         self.room_for_control()?;
         let boxed = Box::new(header.clone());
         let next = header.first_sequence;
@@ -139,40 +167,50 @@ impl Queue {
                 self.streams.len() - 1
             }
         };
-        self.control(Entry { stream, arrival, body: Body::Open(boxed) });
+        self.control(Entry { stream, arrival, place, body: Body::Open(boxed) });
         Ok(())
     }
 
-    pub(super) fn marker(&mut self, key: &StreamKey, marker: Marker, arrival: u64) -> Result<(), PushError> {
-        let stream = self.running(key)?;
-        self.room_for_control()?;
-        self.control(Entry { stream, arrival, body: Body::Marker(marker) });
-        Ok(())
-    }
-
-    pub(super) fn end(&mut self, key: &StreamKey, arrival: u64) -> Result<(), PushError> {
-        let stream = self.running(key)?;
-        self.end_stream(stream, arrival);
-        Ok(())
-    }
-
-    /// Ends what was not ended yet.
-    pub(super) fn end_all(&mut self, arrival: u64) {
-        for stream in 0..self.streams.len() {
-            if !self.streams[stream].ended {
-                self.end_stream(stream, arrival);
-            }
-        }
-    }
-
-    /// Queues samples as the overflow policy says; `None` if it says to wait.
-    pub(super) fn offer(
+    pub(super) fn marker(
         &mut self,
         key: &StreamKey,
-        sequence: Sequence,
-        values: &[f32],
+        marker: Marker,
         arrival: u64,
-    ) -> Result<Option<Pushed>, PushError> {
+        place: Place,
+    ) -> Result<(), PushError> {
+        let stream = self.running(key)?;
+        self.room_for_control()?;
+        self.control(Entry { stream, arrival, place, body: Body::Marker(marker) });
+        Ok(())
+    }
+
+    pub(super) fn end(&mut self, key: &StreamKey, arrival: u64, place: Place) -> Result<(), PushError> {
+        let stream = self.running(key)?;
+        self.streams[stream].ended = true;
+        let next = self.streams[stream].next;
+        self.control(Entry { stream, arrival, place, body: Body::End { next } });
+        Ok(())
+    }
+
+    /// The streams that were not ended yet.
+    pub(super) fn running_streams(&self) -> Vec<StreamKey> {
+        let running = self.streams.iter().filter(|stream| !stream.ended);
+        running.map(|stream| stream.header.key).collect()
+    }
+
+    /// How many samples some values of a stream are.
+    pub(super) fn samples_in(&self, key: &StreamKey, values: &[f32]) -> Result<u64, PushError> {
+        let channels = self.streams[self.running(key)?].header.channels.len();
+        Ok((values.len() / channels.max(1)) as u64)
+    }
+
+    /// The counter that a running stream ends with.
+    pub(super) fn next_of(&self, key: &StreamKey) -> Result<Sequence, PushError> {
+        Ok(self.streams[self.running(key)?].next)
+    }
+
+    /// What becomes of samples; `full` says that the journal has no room for them.
+    pub(super) fn weigh(&self, key: &StreamKey, values: &[f32], full: bool) -> Result<Verdict, PushError> {
         let stream = self.running(key)?;
         let channels = self.streams[stream].header.channels.len();
         if values.is_empty() || channels == 0 || !values.len().is_multiple_of(channels) {
@@ -182,27 +220,40 @@ impl Queue {
         if samples > self.capacity {
             return Err(PushError::TooLarge { capacity: self.capacity, found: samples });
         }
-        let mut pushed = Pushed::Queued;
-        if self.stats.queued + samples > self.capacity {
-            match self.overflow {
-                Overflow::Block => return Ok(None),
-                Overflow::DropOldest => pushed = Pushed::Displaced { samples: self.displace(samples) },
-                Overflow::DropNewest => pushed = Pushed::Refused { samples },
-            }
-        }
+        Ok(match self.overflow {
+            Overflow::Block if full || self.stats.queued + samples > self.capacity => Verdict::Wait,
+            Overflow::DropNewest if full || self.stats.queued + samples > self.capacity => Verdict::Refuse,
+            // A checkpoint may need the oldest records of a journal, so they cannot make room in it.
+            Overflow::DropOldest if full => Verdict::Refuse,
+            _ => Verdict::Take,
+        })
+    }
+
+    /// Queues or drops samples that were [weighed](Self::weigh).
+    pub(super) fn take(
+        &mut self,
+        (key, sequence, values): (&StreamKey, Sequence, &[f32]),
+        arrival: u64,
+        verdict: Verdict,
+        place: Place,
+    ) -> Result<Pushed, PushError> {
+        let stream = self.running(key)?;
+        let samples = (values.len() / self.streams[stream].header.channels.len().max(1)) as u64;
         self.advance(stream, sequence, samples);
         self.stats.pushed += samples;
-        if let Pushed::Refused { .. } = pushed {
-            self.bury(stream, sequence, samples, arrival);
-            return Ok(Some(pushed));
+        self.journaled = self.journaled.max(place.end);
+        if verdict == Verdict::Refuse {
+            self.bury(Entry { stream, arrival, place, body: Body::Dropped { sequence, samples } }, false);
+            return Ok(Pushed::Refused { samples });
         }
+        let dropped = self.displace(samples);
         self.stats.queued += samples;
         if self.overflow == Overflow::DropNewest {
             self.streams[stream].tombstone = None;
         }
         let body = Body::Samples { sequence, samples, values: values.to_vec() };
-        self.live.push(Entry { stream, arrival, body });
-        Ok(Some(pushed))
+        self.live.push(Entry { stream, arrival, place, body });
+        Ok(if dropped > 0 { Pushed::Displaced { samples: dropped } } else { Pushed::Queued })
     }
 
     /// What comes next for the pipeline.
@@ -225,19 +276,14 @@ impl Queue {
         if self.streams[stream].ended { Err(PushError::Ended { key: *key }) } else { Ok(stream) }
     }
 
-    fn room_for_control(&self) -> Result<(), PushError> {
+    pub(super) fn room_for_control(&self) -> Result<(), PushError> {
         if self.controls < CONTROLS { Ok(()) } else { Err(PushError::TooManyControls { limit: CONTROLS }) }
     }
 
     /// An end always finds room: each needs an open before it.
-    fn end_stream(&mut self, stream: usize, arrival: u64) {
-        self.streams[stream].ended = true;
-        let next = self.streams[stream].next;
-        self.control(Entry { stream, arrival, body: Body::End { next } });
-    }
-
     fn control(&mut self, entry: Entry) {
         self.controls += 1;
+        self.journaled = self.journaled.max(entry.place.end);
         if self.overflow == Overflow::DropNewest {
             self.streams[entry.stream].tombstone = None;
         }
@@ -262,7 +308,7 @@ impl Queue {
             if let Body::Samples { sequence, samples, .. } = entry.body {
                 self.stats.queued -= samples;
                 dropped += samples;
-                self.bury(entry.stream, sequence, samples, entry.arrival);
+                self.bury(Entry { body: Body::Dropped { sequence, samples }, ..entry }, true);
             } else {
                 self.streams[entry.stream].tombstone = None;
                 self.residue.push(entry);
@@ -271,27 +317,37 @@ impl Queue {
         dropped
     }
 
-    /// Leaves a tombstone: merged with the stream's last one where the two touch.
-    fn bury(&mut self, stream: usize, sequence: Sequence, samples: u64, arrival: u64) {
+    /// Leaves a tombstone: merged with the stream's last one where the two touch. That of displaced samples lies before all
+    /// that is queued, that of refused ones behind it.
+    fn bury(&mut self, entry: Entry, displaced: bool) {
+        let Body::Dropped { sequence, samples } = entry.body else { return };
+        let stream = entry.stream;
         self.stats.dropped += samples;
-        let lane = if self.overflow == Overflow::DropOldest { &mut self.residue } else { &mut self.live };
+        let lane = if displaced { &mut self.residue } else { &mut self.live };
         let bits = self.streams[stream].header.sequence;
-        let last = self.streams[stream].tombstone.and_then(|number| lane.get_mut(number));
-        if let Some(Entry { arrival: latest, body: Body::Dropped { sequence: first, samples: run }, .. }) =
-            last
+        // Tombstones are remembered in one lane only: what a full journal refuses although the oldest make room is not merged.
+        let merges = displaced == (self.overflow == Overflow::DropOldest);
+        let last = self.streams[stream].tombstone.filter(|_| merges);
+        if let Some(Entry { arrival, place, body: Body::Dropped { sequence: first, samples: run }, .. }) =
+            last.and_then(|number| lane.get_mut(number))
             && bits.wrap(first.wrapping_add(*run)) == bits.wrap(sequence)
         {
             *run += samples;
-            *latest = arrival;
+            *arrival = entry.arrival;
+            place.end = place.end.max(entry.place.end);
             return;
         }
         if self.tombstones >= CONTROLS {
             self.stats.untold += samples;
-            self.streams[stream].tombstone = None;
+            if merges {
+                self.streams[stream].tombstone = None;
+            }
             return;
         }
         self.tombstones += 1;
-        let number = lane.push(Entry { stream, arrival, body: Body::Dropped { sequence, samples } });
-        self.streams[stream].tombstone = Some(number);
+        let number = lane.push(entry);
+        if merges {
+            self.streams[stream].tombstone = Some(number);
+        }
     }
 }

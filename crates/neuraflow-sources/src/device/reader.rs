@@ -1,119 +1,118 @@
 //! The pipeline's side of a device.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use neuraflow_core::ingest::{Ingest, StreamSlot};
-use neuraflow_core::model::{Span, StreamHeader};
-use neuraflow_core::source::{Polled, Source, SourceContext, SourceError, SourceReader};
+use neuraflow_core::model::{PacketBody, Positions, StreamHeader, StreamKey};
+use neuraflow_core::source::{Polled, SourceError, SourceReader};
 
-use super::DeviceConfig;
+use super::journal::{Again, Backlog, Emitted, Keeper, wall};
 use super::queue::{Body, Entry};
-use super::shared::{Shared, Side};
-
-/// What a pipeline reads of a device. Read by worker 0, once.
-#[derive(Debug)]
-pub struct DeviceSource {
-    shared: Arc<Shared>,
-    config: DeviceConfig,
-}
-
-impl DeviceSource {
-    pub(super) fn new(shared: Arc<Shared>, config: DeviceConfig) -> Self {
-        Self { shared, config }
-    }
-}
-
-impl Source for DeviceSource {
-    fn name(&self) -> String {
-        "device".into()
-    }
-
-    /// The streams that were opened before the pipeline was built.
-    fn streams(&self) -> Vec<StreamHeader> {
-        self.shared.lock().queue.headers()
-    }
-
-    fn open(&self, context: SourceContext) -> Result<Option<Box<dyn SourceReader>>, SourceError> {
-        if context.worker != 0 {
-            return Ok(None);
-        }
-        let wrong = |setting, expected: &str, found| SourceError::Setting {
-            setting,
-            expected: expected.into(),
-            found,
-        };
-        if self.config.capacity == 0 {
-            return Err(wrong("device capacity", "at least 1 sample", "0".into()));
-        }
-        let stale_after = match self.config.stale_after.map(Span::as_nanos) {
-            None => None,
-            Some(nanos) if nanos > 0 => Some(nanos.unsigned_abs()),
-            Some(nanos) => {
-                return Err(wrong("device stale_after", "more than 0, or None", format!("{nanos} ns")));
-            }
-        };
-        let mut state = self.shared.lock();
-        if state.side != Side::Waiting {
-            return Err(wrong(
-                "device source",
-                "to be opened by one pipeline; make a new device::channel for another",
-                "a second pipeline".into(),
-            ));
-        }
-        state.side = Side::Reading;
-        state.queue.stamp(context.clock.now());
-        state.reader = Some((context.waker, context.clock));
-        drop(state);
-        Ok(Some(Box::new(Reader { shared: Arc::clone(&self.shared), streams: Vec::new(), stale_after })))
-    }
-}
-
-impl Drop for DeviceSource {
-    fn drop(&mut self) {
-        if self.shared.lock().side == Side::Waiting {
-            self.shared.disconnect();
-        }
-    }
-}
+use super::shared::Shared;
 
 /// A stream as its reader knows it.
 struct Heard {
-    slot: StreamSlot,
+    key: StreamKey,
+    /// None until its open is emitted, or it is resumed.
+    slot: Option<StreamSlot>,
     /// Arrival of the latest samples.
     at: u64,
     /// Whether the next silence is worth a report.
     listening: bool,
 }
 
-struct Reader {
+pub(super) struct Reader {
     shared: Arc<Shared>,
-    /// By the number that the queue gave them; each begins with its open.
-    streams: Vec<Heard>,
+    keeper: Option<Arc<Keeper>>,
+    heard: Vec<Heard>,
+    by_key: HashMap<StreamKey, usize>,
+    /// Which of them the queue's numbers mean.
+    numbers: Vec<usize>,
     stale_after: Option<u64>,
+    /// What the journal has to be read again.
+    backlog: Option<Backlog>,
+    resumed: bool,
+    /// How far ahead streams are, once the backlog was read.
+    emitted: Emitted,
 }
 
 impl Reader {
+    /// A reader that knows the streams the queue knows, in their order.
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        keeper: Option<Arc<Keeper>>,
+        known: Vec<StreamHeader>,
+        stale_after: Option<u64>,
+    ) -> Self {
+        let mut reader = Self {
+            shared,
+            keeper,
+            heard: Vec::new(),
+            by_key: HashMap::new(),
+            numbers: Vec::new(),
+            stale_after,
+            backlog: None,
+            resumed: false,
+            emitted: Emitted::default(),
+        };
+        for header in known {
+            let index = reader.hear(header.key);
+            reader.numbers.push(index);
+        }
+        reader
+    }
+
+    /// What comes before the queue.
+    pub(super) fn read_first(&mut self, backlog: Option<Backlog>) {
+        self.backlog = backlog;
+    }
+
+    /// The stream's place among those that are heard.
+    fn hear(&mut self, key: StreamKey) -> usize {
+        let heard = &mut self.heard;
+        *self.by_key.entry(key).or_insert_with(|| {
+            heard.push(Heard { key, slot: None, at: 0, listening: false });
+            heard.len() - 1
+        })
+    }
+
+    fn opened(&mut self, index: usize, slot: StreamSlot, arrival: u64) {
+        let Some(stream) = self.heard.get_mut(index) else { return };
+        (stream.slot, stream.at, stream.listening) = (Some(slot), arrival, true);
+    }
+
     fn emit(&mut self, entry: Entry, out: &mut Ingest) {
         out.set_arrival(entry.arrival);
         if let Body::Open(header) = entry.body {
-            let heard = Heard { slot: out.open(*header), at: entry.arrival, listening: true };
-            match self.streams.get_mut(entry.stream) {
-                Some(stream) => *stream = heard,
-                None => self.streams.push(heard),
+            let index = self.hear(header.key);
+            if self.numbers.len() <= entry.stream {
+                self.numbers.resize(entry.stream + 1, index);
             }
+            self.numbers[entry.stream] = index;
+            let slot = out.open(*header);
+            self.opened(index, slot, entry.arrival);
             return;
         }
-        let Some(stream) = self.streams.get_mut(entry.stream) else { return };
+        let Some(stream) = self.numbers.get(entry.stream).and_then(|index| self.heard.get_mut(*index)) else {
+            return;
+        };
+        let Some(slot) = stream.slot else { return };
         match entry.body {
-            Body::Samples { sequence, ref values, .. } => out.samples(stream.slot, sequence, values),
-            Body::Dropped { sequence, samples } => out.dropped(stream.slot, sequence, samples),
+            Body::Samples { sequence, ref values, .. } => out.samples(slot, sequence, values),
+            Body::Dropped { sequence, samples } => {
+                out.dropped(slot, sequence, samples);
+                if entry.place.end > 0 {
+                    self.emitted.note(stream.key.stable_hash(), entry.place.end);
+                }
+            }
             Body::Marker(marker) => {
-                out.marker(stream.slot, marker);
+                out.marker(slot, marker);
                 return;
             }
             Body::End { next } => {
-                out.end(stream.slot, Some(next));
+                out.end(slot, Some(next));
                 stream.listening = false;
                 return;
             }
@@ -122,17 +121,75 @@ impl Reader {
         (stream.at, stream.listening) = (entry.arrival, true);
     }
 
+    /// Emits again what the journal has, up to about `budget` samples; whether that was all.
+    fn emit_again(&mut self, now: u64, budget: usize, out: &mut Ingest) -> Result<bool, SourceError> {
+        let Some(mut backlog) = self.backlog.take() else { return Ok(true) };
+        if !std::mem::replace(&mut self.resumed, true) {
+            for header in backlog.streams() {
+                let (index, slot) = (self.hear(header.key), out.resume(header.clone()));
+                self.opened(index, slot, now);
+            }
+        }
+        let (present, mut spent) = (wall(), 0);
+        while spent < budget.max(1) {
+            let Some(Again { header, body, wall }) = backlog.next()? else {
+                if let Some(journal) = &self.shared.journal {
+                    journal.count(backlog.counts);
+                }
+                self.emitted = backlog.into_emitted();
+                return Ok(true);
+            };
+            spent += match &body {
+                PacketBody::Samples { values, .. } => values.len() / header.channels.len().max(1),
+                _ => 1,
+            };
+            let index = self.hear(header.key);
+            let Some(stream) = self.heard.get_mut(index) else { continue };
+            // It is as old as it was, whichever process took it: what is old must not drive anything.
+            out.set_arrival(now.saturating_sub(present.saturating_sub(wall)));
+            let slot = match (&body, stream.slot) {
+                (PacketBody::Open(_), _) | (_, None) => out.open(header),
+                (_, Some(slot)) => slot,
+            };
+            (stream.slot, stream.at) = (Some(slot), now);
+            stream.listening = !matches!(body, PacketBody::End { .. } | PacketBody::Silent);
+            match body {
+                PacketBody::Samples { sequence, values } => out.samples(slot, sequence, &values),
+                PacketBody::Marker(marker) => out.marker(slot, marker),
+                PacketBody::Dropped { sequence, samples } => out.dropped(slot, sequence, samples),
+                PacketBody::Silent => out.silent(slot),
+                PacketBody::End { next } => out.end(slot, next),
+                _ => {}
+            }
+        }
+        if let Some(journal) = &self.shared.journal {
+            journal.count(backlog.counts);
+        }
+        self.backlog = Some(backlog);
+        Ok(false)
+    }
+
     /// Reports streams that fell silent; when the next one would, in nanoseconds from `now`.
     fn listen(&mut self, now: u64, out: &mut Ingest) -> Option<u64> {
         let patience = self.stale_after?;
+        let mut state = self.shared.lock();
+        if !state.queue.is_empty() || state.writing {
+            // Something comes, before which a silence would have to be written down.
+            return Some(1_000_000);
+        }
         let mut next = None;
-        for stream in self.streams.iter_mut().filter(|stream| stream.listening) {
-            match stream.at.saturating_add(patience).checked_sub(now) {
-                None | Some(0) => {
-                    out.silent(stream.slot);
+        for stream in self.heard.iter_mut().filter(|stream| stream.listening) {
+            match (stream.at.saturating_add(patience).checked_sub(now), stream.slot) {
+                (None | Some(0), Some(slot)) => {
+                    out.silent(slot);
                     stream.listening = false;
+                    if self.shared.journal.is_some() {
+                        state.silences.push((stream.key.stable_hash(), wall()));
+                        state.queue.silent();
+                    }
                 }
-                Some(wait) => next = Some(next.map_or(wait, |next: u64| next.min(wait))),
+                (Some(wait), _) => next = Some(next.map_or(wait, |next: u64| next.min(wait))),
+                (None, None) => {}
             }
         }
         next
@@ -142,6 +199,11 @@ impl Reader {
 impl SourceReader for Reader {
     fn poll(&mut self, out: &mut Ingest, budget: usize) -> Result<Polled, SourceError> {
         let now = out.arrival();
+        let all = self.emit_again(now, budget, out)?;
+        out.set_arrival(now);
+        if !all {
+            return Ok(Polled::Ready);
+        }
         let mut state = self.shared.lock();
         state.waking = false;
         let (mut batch, mut spent, mut freed) = (Vec::new(), 0, false);
@@ -173,10 +235,27 @@ impl SourceReader for Reader {
         }
         Ok(self.listen(now, out).map_or(Polled::Idle, |wait| Polled::After(Duration::from_nanos(wait))))
     }
+
+    fn positions(&self) -> Option<Positions> {
+        self.shared.journal.as_ref()?;
+        if let Some(backlog) = &self.backlog {
+            return Some(backlog.emitted().positions());
+        }
+        let all = self.shared.lock().queue.emitted();
+        Some(Emitted { all, ahead: self.emitted.ahead.clone() }.positions())
+    }
+
+    fn committed(&mut self, positions: &Positions) {
+        if let (Some(keeper), Some(all)) = (&self.keeper, Emitted::all_in(positions)) {
+            keeper.passed(all);
+        }
+        let all = self.shared.lock().queue.emitted();
+        self.emitted.ahead.retain(|_, end| *end > all);
+    }
 }
 
 impl Drop for Reader {
     fn drop(&mut self) {
-        self.shared.disconnect();
+        self.shared.disconnect(true);
     }
 }

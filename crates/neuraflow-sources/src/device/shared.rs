@@ -11,12 +11,14 @@ use neuraflow_core::resilience::Clock;
 use neuraflow_core::source::Waker;
 
 use super::error::PushError;
+use super::journal::SharedJournal;
+use super::offer::Offer;
 use super::queue::Queue;
 
 /// How far the pipeline's side is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Side {
-    /// The source exists; no pipeline has opened it yet.
+    /// The source exists; no pipeline has opened it yet, or the one before is gone and another may go on.
     Waiting,
     Reading,
     Gone,
@@ -26,10 +28,16 @@ pub(super) enum Side {
 pub(super) struct State {
     pub(super) queue: Queue,
     pub(super) side: Side,
+    /// The source was dropped: no other pipeline will open it.
+    pub(super) orphaned: bool,
     /// All handles are gone.
     pub(super) closed: bool,
     pub(super) reader: Option<(Waker, Arc<dyn Clock>)>,
     pub(super) waking: bool,
+    /// A record is being written that is not queued yet.
+    pub(super) writing: bool,
+    /// Streams that were reported silent and when, which is not in the journal yet.
+    pub(super) silences: Vec<(u64, u64)>,
     /// Tasks that wait for room.
     pub(super) tasks: BTreeMap<u64, task::Waker>,
     next_task: u64,
@@ -60,36 +68,28 @@ pub(super) struct Shared {
     state: Mutex<State>,
     /// Threads wait here for room.
     pub(super) space: Condvar,
+    pub(super) journal: Option<SharedJournal>,
 }
 
 impl Shared {
-    pub(super) fn new(queue: Queue) -> Self {
+    pub(super) fn new(queue: Queue, journal: Option<SharedJournal>) -> Self {
         let state = State {
             queue,
             side: Side::Waiting,
+            orphaned: false,
             closed: false,
             reader: None,
             waking: false,
+            writing: false,
+            silences: Vec::new(),
             tasks: BTreeMap::new(),
             next_task: 0,
         };
-        Self { state: Mutex::new(state), space: Condvar::new() }
+        Self { state: Mutex::new(state), space: Condvar::new(), journal }
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Changes the queue at the present and tells the reader.
-    pub(super) fn change<T>(
-        &self,
-        change: impl FnOnce(&mut State, u64) -> Result<T, PushError>,
-    ) -> Result<T, PushError> {
-        let mut state = self.lock();
-        let now = state.now();
-        let done = change(state.alive()?, now)?;
-        Self::release(state);
-        Ok(done)
     }
 
     /// Unlocks, then wakes the reader's worker unless a wake is on its way.
@@ -108,10 +108,20 @@ impl Shared {
     /// The last handle is gone: every stream ends. Wakes in any case, after the end is visible.
     pub(super) fn close(&self) {
         let mut state = self.lock();
-        let now = state.now();
-        if state.side != Side::Gone {
-            state.queue.end_all(now);
+        // One wake for all of it, at the end.
+        state.waking = true;
+        let running = state.queue.running_streams();
+        drop(state);
+        for key in running {
+            // Where the journal takes no more the stream ends all the same, as it does when the next process opens it again.
+            let offer = Offer::End { key: &key };
+            if let Err(error) = self.submit(&offer, &mut |_| ())
+                && error != PushError::Disconnected
+            {
+                tracing::warn!(%error, "the end of a device's stream");
+            }
         }
+        let mut state = self.lock();
         state.closed = true;
         state.waking = false;
         Self::release(state);
@@ -125,11 +135,19 @@ impl Shared {
         tasks.into_values().for_each(task::Waker::wake);
     }
 
-    /// The pipeline's side is gone: what is queued will never be read.
-    pub(super) fn disconnect(&self) {
+    /// The pipeline's side is gone: what is queued will never be read, unless another pipeline may go on with the journal.
+    pub(super) fn disconnect(&self, reader: bool) {
         let mut state = self.lock();
-        state.side = Side::Gone;
+        state.orphaned |= !reader;
+        if !reader && state.side == Side::Reading {
+            return;
+        }
         state.reader = None;
+        if reader && self.journal.is_some() && !state.orphaned {
+            state.side = Side::Waiting;
+            return;
+        }
+        state.side = Side::Gone;
         state.queue.clear();
         self.made_room(state);
     }
