@@ -80,7 +80,7 @@ fn live(options: &Options, matches: &ArgMatches) -> Result<bool, Box<dyn Error>>
     let bar =
         ProgressBar::new_spinner().with_style(ProgressStyle::with_template("{spinner} {elapsed} {msg}")?);
     while !running.is_finished() {
-        let Progress { samples_in, windows } = running.progress();
+        let Progress { samples_in, windows, .. } = running.progress();
         bar.set_message(format!("{samples_in} samples, {windows} windows; {}", results.glance()));
         std::thread::sleep(Duration::from_millis(20));
     }

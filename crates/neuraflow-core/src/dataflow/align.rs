@@ -20,6 +20,7 @@ impl<T> Entry<T> {
 
 /// Puts the entries of several workers into the order that a sink writes them in.
 pub(super) struct Alignment<T> {
+    patient: bool,
     workers: usize,
     /// The newest cut that anything was heard of.
     number: u64,
@@ -30,8 +31,9 @@ pub(super) struct Alignment<T> {
 }
 
 impl<T> Alignment<T> {
-    pub(super) fn new(workers: usize) -> Self {
-        Self { workers, number: 0, over: true, crossed: BTreeSet::new(), held: Vec::new() }
+    /// Of so many workers. One that is not `patient` has a planted bug.
+    pub(super) fn new(workers: usize, patient: bool) -> Self {
+        Self { patient, workers, number: 0, over: true, crossed: BTreeSet::new(), held: Vec::new() }
     }
 
     /// Takes an entry; what may be written now is appended to `out`. If all workers have crossed a cut now, the answer is
@@ -40,7 +42,7 @@ impl<T> Alignment<T> {
         match entry {
             Entry::Item { item, flushed, beyond } => {
                 self.hear_of(beyond, out);
-                let waits = beyond >= self.number && !self.over;
+                let waits = beyond >= self.number && !self.over && self.patient;
                 if waits { &mut self.held } else { out }.push((item, flushed));
             }
             Entry::Barrier { number, worker } => {
@@ -98,7 +100,7 @@ mod tests {
 
     #[test]
     fn what_lies_beyond_waits_for_the_last_worker() {
-        let (mut alignment, mut out) = (Alignment::new(2), Vec::new());
+        let (mut alignment, mut out) = (Alignment::new(2, true), Vec::new());
         let mut take = |entry, out: &mut _| alignment.take(entry, out);
         assert_eq!(take(item(1, 0), &mut out), None);
         assert_eq!(take(item(2, 1), &mut out), None);
@@ -115,7 +117,7 @@ mod tests {
 
     #[test]
     fn a_checkpoint_that_is_given_up_holds_nothing_back() {
-        let (mut alignment, mut out) = (Alignment::new(2), Vec::new());
+        let (mut alignment, mut out) = (Alignment::new(2, true), Vec::new());
         alignment.take(item(1, 1), &mut out);
         alignment.take(Entry::Release { number: 1 }, &mut out);
         alignment.take(item(2, 1), &mut out);

@@ -15,6 +15,7 @@ use super::cut::{Cut, Cuts, Part};
 use super::error::{PipelineError, RestoreFault};
 use super::ingress::Tick;
 use super::keyed::Snapshots;
+use super::planted::{Planted, Plot};
 use super::streams::{Streams, place, seat};
 use crate::checkpoint::StreamSnapshot;
 use crate::ingest::StreamId;
@@ -44,6 +45,8 @@ pub(super) struct Capture {
     parked: BTreeMap<(StreamKey, Arc<str>), StreamId>,
     /// Streams that are refused because their key is another source's.
     doubles: BTreeMap<StreamKey, Vec<StreamId>>,
+    /// With a planted bug: streams are not copied.
+    careless: bool,
 }
 
 /// The first section of a stream: what is known of it beside its state.
@@ -70,7 +73,13 @@ impl Capture {
             cursor: (0, 0),
             parked: BTreeMap::new(),
             doubles: BTreeMap::new(),
+            careless: false,
         }
+    }
+
+    /// The same, with a bug where one is planted.
+    pub(super) fn with(self, plot: &Plot) -> Self {
+        Self { careless: plot.is(Planted::NoCopyOnTouch), ..self }
     }
 
     /// Looks whether there is a newer cut.
@@ -82,7 +91,7 @@ impl Capture {
 
     /// Whether streams must be copied before they change.
     pub(super) fn copies(&self) -> bool {
-        self.beyond.is_some() && !self.done
+        self.beyond.is_some() && !self.done && !self.careless
     }
 
     /// The last checkpoint that a stream which begins now is not in.

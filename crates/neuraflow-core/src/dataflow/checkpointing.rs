@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::keyed::Snapshots;
+use super::planted::{Planted, Plot};
 use super::report::LatencyHistogram;
 use super::shared::Resume;
 use crate::checkpoint::{
@@ -73,6 +74,8 @@ pub struct CheckpointReport {
     pub last: Option<u64>,
     /// The number of the checkpoint that the run went on from, if it did.
     pub restored: Option<u64>,
+    /// Whether the pipeline was left at the newest checkpoint, to go on from there later.
+    pub suspended: bool,
     /// Bytes of state that were written.
     pub bytes: u64,
     /// From the beginning of a checkpoint until it was written.
@@ -101,11 +104,20 @@ impl Checkpointing {
 
 impl Opened {
     /// Takes the states out, for each worker those of its key groups.
-    pub(super) fn take_streams(&mut self, workers: usize) -> Vec<Snapshots> {
+    pub(super) fn take_streams(&mut self, workers: usize, plot: &Plot) -> Vec<Snapshots> {
         let mut of_worker = vec![Snapshots::new(); workers];
-        let streams = self.restored.as_mut().map(|restored| std::mem::take(&mut restored.streams));
-        for (key, snapshot) in streams.into_iter().flatten() {
-            of_worker[usize::from(key.group()) % workers].insert(key, snapshot);
+        let mut streams =
+            self.restored.as_mut().map(|restored| std::mem::take(&mut restored.streams)).unwrap_or_default();
+        if plot.is(Planted::WrongKey) {
+            let mut last = Vec::new();
+            for snapshot in streams.values_mut() {
+                std::mem::swap(&mut snapshot.sections, &mut last);
+            }
+            streams.values_mut().take(1).for_each(|first| first.sections = last.clone());
+        }
+        let salt = usize::from(plot.is(Planted::Salted));
+        for (key, snapshot) in streams {
+            of_worker[(usize::from(key.group()) + salt) % workers].insert(key, snapshot);
         }
         of_worker
     }

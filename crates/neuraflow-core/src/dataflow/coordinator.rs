@@ -236,6 +236,7 @@ impl Coordinator {
                 (report.last, report.trouble) = (Some(committed.number), None);
                 report.bytes += committed.bytes + committed.rewritten;
                 let done = self.setup.shared.clock.now().max(now);
+                report.suspended = flight.last;
                 report.duration.record(done.saturating_sub(flight.begun));
                 drop(report);
                 self.kept.push_back(Arc::new(flight.sources));

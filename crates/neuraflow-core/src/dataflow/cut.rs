@@ -13,6 +13,7 @@ use timely::dataflow::operators::Capability;
 
 use super::error::RestoreFault;
 use super::ingress::Tick;
+use super::planted::{Planted, Plot};
 use crate::checkpoint::StreamSnapshot;
 use crate::model::{Positions, StreamKey};
 use crate::source::SourceReader;
@@ -95,11 +96,27 @@ pub(super) struct Crossing {
     seen: u64,
     /// The pipeline is left at the last cut.
     left: bool,
+    /// With a planted bug: the cut whose position is told after the next poll.
+    late: Option<u64>,
+    tells_late: bool,
 }
 
 impl Crossing {
-    pub(super) fn new(cuts: &Arc<Cuts>, reader: usize, source: &str) -> Self {
-        Self { cuts: Arc::clone(cuts), reader, source: source.into(), seen: 0, left: false }
+    pub(super) fn new(cuts: &Arc<Cuts>, reader: usize, source: &str, plot: &Plot) -> Self {
+        let (cuts, tells_late) = (Arc::clone(cuts), plot.is(Planted::PositionTooLate));
+        Self { cuts, reader, source: source.into(), seen: 0, left: false, late: None, tells_late }
+    }
+
+    /// The reader was polled.
+    pub(super) fn polled(&mut self, reader: &dyn SourceReader) {
+        if let Some(number) = self.late.take() {
+            self.tell(number, reader);
+        }
+    }
+
+    fn tell(&self, number: u64, reader: &dyn SourceReader) {
+        let (source, at) = (Arc::clone(&self.source), reader.positions());
+        self.cuts.tell(Part::Crossed { number, reader: self.reader, source, at });
     }
 
     /// Crosses the newest cut, before the reader is polled again. Whether it may be polled at all.
@@ -111,8 +128,11 @@ impl Crossing {
                 // The clock was faster than the news.
                 self.cuts.tell(Part::Missed { number });
             } else {
-                let (reader_id, source, at) = (self.reader, Arc::clone(&self.source), reader.positions());
-                self.cuts.tell(Part::Crossed { number, reader: reader_id, source, at });
+                if self.tells_late {
+                    self.late = Some(number);
+                } else {
+                    self.tell(number, reader);
+                }
                 capability.downgrade(&cut.boundary);
                 self.left |= cut.last;
             }

@@ -16,11 +16,12 @@ use timely::dataflow::channels::pact::Pipeline as Local;
 use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 
 use super::align::{Alignment, Entry};
-use super::cut::{Cuts, Part, Passing};
+use super::cut::{Part, Passing};
 use super::delivery::Delivery;
 use super::error::PipelineError;
 use super::ingress::{Tick, waker};
 use super::outbox::Outbox;
+use super::planted::Planted;
 use super::queue::SinkQueue;
 use super::shared::Shared;
 use crate::operator::Item;
@@ -45,7 +46,8 @@ impl<T: Item> Thread<T> {
 
     fn write_all<W: SinkWriter<Item = T>>(&self, delivery: &mut Delivery<W>) {
         let (mut batch, mut ready, mut items) = (Vec::new(), Vec::new(), Vec::new());
-        let mut alignment = Alignment::new(self.workers);
+        let patient = !self.shared.plot.is(Planted::NoAlignment);
+        let mut alignment = Alignment::new(self.workers, patient);
         let mut pauses = Pauses { shared: &self.shared, paused: false };
         let mut write = |ready: &mut Vec<(T, u64)>, delivery: &mut Delivery<W>| {
             // The oldest of a batch has waited the longest; it stands for the others.
@@ -113,16 +115,18 @@ pub(super) fn in_line<W: SinkWriter>(
     delivery: Option<Delivery<W>>,
     outbox: Rc<RefCell<Outbox<W::Item>>>,
     flushed: Rc<Cell<u64>>,
-    cuts: Option<Arc<Cuts>>,
+    shared: &Arc<Shared>,
 ) where
     W::Item: Item,
 {
     let mut line = InLine(delivery);
-    let mut passing = cuts.map(Passing::new);
+    let mut passing = shared.cuts.clone().map(Passing::new);
+    let (busy, worker) = (Arc::clone(shared), stream.scope().index());
     let mut builder = OperatorBuilder::new("deliver".to_owned(), stream.scope());
     let mut input = builder.new_input(stream, Local);
     builder.build(move |_| {
         move |frontiers| {
+            let _busy = busy.busy(worker);
             input.for_each(|_, items| {
                 if let Some(delivery) = &mut line.0 {
                     delivery.write(items, flushed.get());
@@ -192,7 +196,7 @@ pub(super) fn into_queue<T: Item>(
                 let tick = capability.least().copied().unwrap_or_default();
                 let beyond = passing.as_mut().map_or(0, |passing| passing.beyond(tick));
                 let entry = |item| Entry::Item { item, flushed: flushed.get(), beyond };
-                backlog.extend(items.drain(..).map(entry));
+                backlog.extend(items.drain(..).filter(|_| !shared.plot.drops()).map(entry));
             });
             let passed = |boundary| !frontiers[0].less_than(&boundary);
             if let Some(number) = passing.as_mut().and_then(|passing| passing.passed(passed)) {

@@ -1,6 +1,7 @@
 //! What can go wrong while building or running a pipeline.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use thiserror::Error;
 
@@ -175,6 +176,17 @@ pub enum PipelineError {
         /// What went wrong the last time.
         reason: String,
     },
+    /// A worker has been at one activation of an operator for longer than the watchdog allows. The other workers were stopped; the
+    /// one that hangs is left alone.
+    #[error(
+        "worker {worker} hangs: it has been at one thing for {time:?}; end the process, and go on from the last checkpoint in a new one"
+    )]
+    WorkerHung {
+        /// Which worker.
+        worker: usize,
+        /// For how long, by the pipeline's clock.
+        time: Duration,
+    },
     /// The operating system gave no threads.
     #[error("cannot start {workers} worker threads: {reason}")]
     Spawn {
@@ -193,9 +205,20 @@ impl PipelineError {
             Self::Sink(error) => error.recovery(),
             Self::Checkpoint(error) => error.recovery(),
             Self::Suspend { .. } => Recovery::Retry,
-            Self::Panicked { .. } | Self::Operator { .. } | Self::Spawn { .. } | Self::Restore { .. } => {
-                Recovery::Stop
-            }
+            Self::Panicked { .. }
+            | Self::Operator { .. }
+            | Self::Spawn { .. }
+            | Self::Restore { .. }
+            | Self::WorkerHung { .. } => Recovery::Stop,
+        }
+    }
+
+    /// Whether a run from the last checkpoint may fare better.
+    pub(super) fn may_be_retried(&self) -> bool {
+        match self {
+            Self::Restore { .. } | Self::WorkerHung { .. } | Self::Suspend { .. } => false,
+            Self::Checkpoint(error) => error.recovery() == Recovery::Retry,
+            _ => true,
         }
     }
 }

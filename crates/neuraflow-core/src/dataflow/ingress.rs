@@ -52,11 +52,12 @@ pub(super) fn ingress<'scope>(
         reads = reader.is_some();
         let mut capability = reads.then_some(capability);
         let crossing = shared.cuts.as_ref().filter(|_| reads);
-        let mut crossing = crossing.map(|cuts| Crossing::new(cuts, reader_id as usize, &name));
+        let mut crossing = crossing.map(|cuts| Crossing::new(cuts, reader_id as usize, &name, &shared.plot));
         let mut ingest = Ingest::new(reader_id, workers);
         let (shared, used) = (Arc::clone(shared), Rc::clone(used));
         move |output| {
             let (Some(cap), Some(source)) = (capability.as_mut(), reader.as_mut()) else { return };
+            let _busy = shared.busy(worker);
             pending.store(false, Ordering::SeqCst); // before draining, or a wake in between is lost
             if shared.stopping() || shared.aborted() {
                 (capability, reader) = (None, None);
@@ -76,6 +77,7 @@ pub(super) fn ingress<'scope>(
             }
             ingest.set_arrival(now);
             let polled = source.poll(&mut ingest, BUDGET);
+            crossing.iter_mut().for_each(|crossing| crossing.polled(source.as_ref()));
             let mut session = output.session_with_builder(&*cap);
             ingest.hand_over(&mut used.borrow_mut(), |slab| {
                 shared.pressure.enter(slab.weight());

@@ -56,9 +56,11 @@ pub(super) fn keyed(
     if let Err(misfit) = streams.restore(restored) {
         shared.fail(misfit);
     }
+    let (busy, worker) = (Arc::clone(shared), slabs_scope.index());
     builder.build(move |capabilities| {
         let mut exits = Exits { flushes, capabilities };
         move |frontiers| {
+            let _busy = busy.busy(worker);
             let mut weight = 0;
             input.for_each(|capability, slab| {
                 weight += slab.weight();

@@ -8,7 +8,9 @@
 //! | `cut`, `capture`, `align` | what divides the data at a checkpoint: at sources, in streams, at sinks |
 //! | `coordinator`, `checkpointing` | the thread that makes checkpoints, and what it is told |
 //! | `runtime`, `shared`, `pressure` | the threads, and what they have in common |
+//! | `supervisor`, `watchdog` | what is done where one fails or hangs |
 //! | `report`, `watch` | what is known of a run |
+//! | `planted` | bugs that tests switch on |
 
 mod align;
 mod books;
@@ -30,6 +32,7 @@ mod outbox;
 mod outlet;
 mod pipeline;
 mod plan;
+mod planted;
 mod pressure;
 mod queue;
 pub mod raw;
@@ -39,13 +42,18 @@ mod shared;
 mod slab;
 mod stream;
 mod streams;
+mod supervisor;
 mod watch;
+mod watchdog;
 
 pub use checkpointing::{CheckpointReport, Checkpointing};
 pub use error::{BuildError, PipelineError, RestoreFault};
 pub use flow::{Branch, Flow, Tumbling};
 pub use items::{LateSamples, StreamMarker};
 pub use pipeline::{Complete, Pipeline};
+#[cfg(feature = "testing")]
+pub use planted::Planted;
 pub use report::{LatencyHistogram, PathLatency, Report, SinkReport, StreamReport, WindowCounts};
 pub use runtime::{Progress, Running, Stopper, Workers};
-pub use watch::{LatencySplit, Status, StreamStatus, Watch};
+pub use supervisor::{Restarts, Supervised};
+pub use watch::{Health, LatencySplit, State, Status, StreamStatus, Watch};

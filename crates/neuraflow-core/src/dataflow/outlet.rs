@@ -142,7 +142,7 @@ impl<S: Sink> Outlet for SinkOutlet<S> {
                     let tally = Arc::clone(&self.tally);
                     let delivery = writer.map(|writer| Delivery::new(writer, Arc::clone(shared), tally));
                     let outbox = outboxes.of::<S::Item>(self.outlet);
-                    in_line(stream, delivery, outbox, outboxes.flushed(), shared.cuts.clone());
+                    in_line(stream, delivery, outbox, outboxes.flushed(), shared);
                 }
                 Err(error) => shared.fail(PipelineError::Sink(error)),
             },

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::checkpointing::Checkpointing;
 use super::draft::SharedDraft;
@@ -11,8 +12,10 @@ use super::flow::Flow;
 use super::graph::Graph;
 use super::outlet::OpenOutlet;
 use super::plan::Plans;
+use super::planted::Planted;
 use super::report::{PathLatency, Report};
-use super::runtime::{Running, Workers, spawn};
+use super::runtime::{Launch, Running, Workers, spawn};
+use super::watch::Health;
 use crate::checkpoint::Fingerprint;
 use crate::model::{Chunk, Span};
 use crate::resilience::{Clock, SystemClock};
@@ -37,6 +40,8 @@ pub struct Pipeline {
     /// The sinks that checkpoints keep a position of.
     answering: Vec<String>,
     pub(super) checkpointing: Option<Checkpointing>,
+    watchdog: Option<Duration>,
+    planted: Option<Planted>,
     pub(super) clock: Arc<dyn Clock>,
 }
 
@@ -101,6 +106,22 @@ impl Pipeline {
         Ok(self)
     }
 
+    /// Reports a worker that has been at one activation of an operator for longer than `limit`, as
+    /// [`PipelineError::WorkerHung`]. A thread cannot be killed: the other workers are stopped, and that one is not waited for.
+    #[must_use]
+    pub fn watchdog(mut self, limit: Duration) -> Self {
+        self.watchdog = Some(limit);
+        self
+    }
+
+    /// Plants a bug, for tests of tests.
+    #[cfg(feature = "testing")]
+    #[must_use]
+    pub fn plant(mut self, bug: Planted) -> Self {
+        self.planted = Some(bug);
+        self
+    }
+
     /// What a checkpoint of this pipeline is a checkpoint of: its sources, settings, stages and sinks.
     pub fn fingerprint(&self) -> &Fingerprint {
         &self.parts.fingerprint
@@ -108,7 +129,14 @@ impl Pipeline {
 
     /// Starts the workers and returns at once; the host keeps its own thread.
     pub fn spawn(self, workers: Workers) -> Result<Running, PipelineError> {
-        spawn(&self.parts, self.checkpointing.as_ref(), workers, &self.clock)
+        self.start(workers, Health::default())
+    }
+
+    /// Starts a run, and may do so again.
+    pub(super) fn start(&self, workers: Workers, health: Health) -> Result<Running, PipelineError> {
+        let Self { parts, checkpointing, watchdog, planted, clock, .. } = self;
+        let (checkpointing, watchdog, planted) = (checkpointing.as_ref(), *watchdog, *planted);
+        spawn(&Launch { parts, workers, clock, checkpointing, watchdog, planted, health })
     }
 
     /// Runs on one worker until the input ends.
@@ -167,6 +195,8 @@ impl Complete {
             parts: Arc::new(parts),
             answering: std::mem::take(&mut draft.answering),
             checkpointing: None,
+            watchdog: None,
+            planted: None,
             latencies,
             set_aside,
             clock: Arc::new(SystemClock::new()),

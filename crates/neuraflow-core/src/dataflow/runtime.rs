@@ -4,9 +4,9 @@ use std::cell::RefCell;
 use std::num::NonZeroUsize;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use crossbeam_channel::unbounded;
 use timely::WorkerConfig;
@@ -25,10 +25,12 @@ use super::ingress::ingress;
 use super::keyed::{Site, Snapshots, keyed};
 use super::outlet::Outlet;
 use super::pipeline::Parts;
+use super::planted::Planted;
 use super::report::{Report, StreamReport};
 use super::shared::{Resume, Shared};
 use super::slab::UsedSlabs;
-use super::watch::Watch;
+use super::watch::{Health, State, Watch};
+use super::watchdog;
 use crate::resilience::Clock;
 use crate::source::Source;
 
@@ -43,6 +45,10 @@ impl Workers {
     /// So many workers, at least one, that sleep while there is nothing to do.
     pub fn new(workers: usize) -> Self {
         Self { count: NonZeroUsize::new(workers).unwrap_or(NonZeroUsize::MIN), spin: false }
+    }
+
+    pub(super) fn count(self) -> usize {
+        self.count.get()
     }
 
     /// The same, but that they never sleep: each takes up all of a processor core, and notices a packet at once instead of
@@ -61,33 +67,52 @@ pub struct Running {
     outlets: Vec<Arc<dyn Outlet>>,
     /// The thread that makes checkpoints.
     coordinator: Option<JoinHandle<()>>,
+    watchdog: Option<JoinHandle<()>>,
 }
 
 /// How far a running pipeline is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Progress {
+    /// What it is at.
+    pub state: State,
+    /// How often it was started again.
+    pub restarts: u32,
     /// Samples that came in, all channels at one instant counting once.
     pub samples_in: u64,
     /// Windows closed by the graph's main window.
     pub windows: u64,
 }
 
+/// What a run is started with.
+pub(super) struct Launch<'a> {
+    pub(super) parts: &'a Parts,
+    pub(super) workers: Workers,
+    pub(super) clock: &'a Arc<dyn Clock>,
+    pub(super) checkpointing: Option<&'a Checkpointing>,
+    /// How long a worker may be at one thing.
+    pub(super) watchdog: Option<Duration>,
+    pub(super) planted: Option<Planted>,
+    /// How often it was started before, and why again.
+    pub(super) health: Health,
+}
+
 /// Starts a run.
-pub(super) fn spawn(
-    parts: &Arc<Parts>,
-    checkpointing: Option<&Checkpointing>,
-    workers: Workers,
-    clock: &Arc<dyn Clock>,
-) -> Result<Running, PipelineError> {
+pub(super) fn spawn(launch: &Launch<'_>) -> Result<Running, PipelineError> {
+    let Launch { parts, workers, clock, checkpointing, .. } = launch;
     let (count, started) = (workers.count.get(), clock.now());
     let mut opened = checkpointing.map(|settings| settings.open(&parts.fingerprint)).transpose()?;
     let (parts_of_run, inbox) = unbounded();
     let cuts = opened.as_ref().map(|_| Arc::new(Cuts::new(parts_of_run)));
     let resume = opened.as_ref().map_or_else(Resume::default, Opened::resume);
-    let restored = opened.as_mut().map(|opened| opened.take_streams(count)).unwrap_or_default();
-    let shared = Arc::new(Shared::new(Arc::clone(clock), cuts.clone(), resume));
-    let mut running =
-        Running { shared: Arc::clone(&shared), guards: None, outlets: Vec::new(), coordinator: None };
+    let shared = Arc::new(Shared::new(launch, cuts.clone(), resume));
+    let restored = opened.as_mut().map(|opened| opened.take_streams(count, &shared.plot)).unwrap_or_default();
+    let mut running = Running {
+        shared: Arc::clone(&shared),
+        guards: None,
+        outlets: Vec::new(),
+        coordinator: None,
+        watchdog: None,
+    };
     for (index, open) in parts.outlets.iter().enumerate() {
         running.outlets.push(open(index, count, &shared)?); // on an error, those that are open are finished
     }
@@ -100,6 +125,9 @@ pub(super) fn spawn(
         let setup =
             Setup { checkpoints, config, shared, cuts, inbox, outlets, workers: count, restored, started };
         running.coordinator = Some(coordinator::start(setup)?);
+    }
+    if shared.duty.is_some() {
+        running.watchdog = Some(watchdog::start(&shared)?);
     }
     let life = Life {
         spin: workers.spin,
@@ -151,15 +179,20 @@ impl Life {
             let (place, message) = (format!("worker {index}"), panic_message(&*panic));
             shared.fail(PipelineError::Panicked { place, message });
         }
+        shared.leave();
         reports.take()
     }
 
     fn build(&self, worker: &mut Worker, reports: &Rc<RefCell<Vec<StreamReport>>>) {
         let (shared, sources) = (&self.shared, &self.sources);
         let (index, workers) = (worker.index(), worker.peers());
+        let _busy = shared.busy(index);
         let used = UsedSlabs::default();
         let names: Arc<[Arc<str>]> = sources.iter().map(|source| source.name().into()).collect();
-        let capture = shared.cuts.as_ref().map(|cuts| Capture::new(Arc::clone(cuts), index, workers, names));
+        let capture = shared
+            .cuts
+            .as_ref()
+            .map(|cuts| Capture::new(Arc::clone(cuts), index, workers, names).with(&shared.plot));
         let restored = self
             .restored
             .lock()
@@ -185,10 +218,7 @@ impl Life {
 impl Running {
     /// How far it is.
     pub fn progress(&self) -> Progress {
-        Progress {
-            samples_in: self.shared.samples_in.load(Ordering::Relaxed),
-            windows: self.shared.windows.load(Ordering::Relaxed),
-        }
+        self.shared.progress()
     }
 
     /// Whether all workers are gone, so that [`join`](Running::join) returns at once but for sinks still writing.
@@ -218,7 +248,8 @@ impl Running {
 
     /// Makes a last checkpoint and leaves the pipeline there, to go on later, elsewhere, or on another number of workers:
     /// nothing is read or computed beyond it, no window is flushed. Samples that wait for earlier ones are in the report's
-    /// `samples_in` only. Where the input ends before, or there are no checkpoints, it is drained as by [`stop`](Self::stop).
+    /// `samples_in` only. Where the input ends before, or there are no checkpoints, it is drained as by [`stop`](Self::stop), and
+    /// there is nothing to go on with: [`suspended`](super::CheckpointReport::suspended) tells.
     pub fn suspend(self) -> Result<Report, PipelineError> {
         match &self.shared.cuts {
             Some(cuts) => cuts.tell(Part::Suspend),
@@ -248,6 +279,15 @@ impl Running {
 
     fn wait(&mut self) -> Vec<Vec<StreamReport>> {
         let Some(guards) = self.guards.take() else { return Vec::new() };
+        if self.shared.duty.is_some() {
+            while !self.shared.wait_until_gone(Duration::from_millis(100)) {
+                if self.shared.is_hung() {
+                    // Joining, and already dropping them, would wait for the worker that hangs.
+                    std::mem::forget(guards);
+                    return Vec::new();
+                }
+            }
+        }
         // A worker catches its own panics, so that each result is there.
         guards.join().into_iter().filter_map(Result::ok).collect()
     }
@@ -260,6 +300,10 @@ impl Running {
             // It has nothing to say: what it did is in the ledger.
             let _ = thread.join();
         }
+        if let Some(thread) = self.watchdog.take() {
+            let _ = thread.join();
+        }
+        self.shared.finished();
     }
 }
 

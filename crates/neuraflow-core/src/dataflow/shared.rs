@@ -2,15 +2,19 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::Thread;
+use std::time::Duration;
 
 use super::checkpointing::Ledger;
 use super::cut::{Cuts, Part};
 use super::error::PipelineError;
+use super::planted::Plot;
 use super::pressure::Pressure;
 use super::report::LatencyHistogram;
-use super::watch::Board;
+use super::runtime::{Launch, Progress};
+use super::watch::{Board, Health, State};
+use super::watchdog::{Busy, Duty};
 use crate::model::Positions;
 use crate::resilience::Clock;
 use crate::source::Waker;
@@ -49,6 +53,16 @@ pub(super) struct Shared {
     /// If checkpoints are made.
     pub(super) cuts: Option<Arc<Cuts>>,
     pub(super) resume: Resume,
+    /// What the workers are at, if somebody watches over it.
+    pub(super) duty: Option<Duty>,
+    pub(super) plot: Plot,
+    health: Mutex<Health>,
+    /// How many workers have left.
+    gone: Mutex<usize>,
+    left: Condvar,
+    /// A worker hangs.
+    hung: AtomicBool,
+    workers: usize,
     /// What became of the checkpoints.
     pub(super) ledger: Ledger,
     failure: Mutex<Option<PipelineError>>,
@@ -62,12 +76,20 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    pub(super) fn new(clock: Arc<dyn Clock>, cuts: Option<Arc<Cuts>>, resume: Resume) -> Self {
+    pub(super) fn new(launch: &Launch<'_>, cuts: Option<Arc<Cuts>>, resume: Resume) -> Self {
+        let (workers, watchdog) = (launch.workers.count(), launch.watchdog);
         Self {
-            clock,
+            clock: Arc::clone(launch.clock),
             suspended: AtomicBool::new(false),
             cuts,
             resume,
+            duty: watchdog.map(|limit| Duty::new(limit, workers)),
+            plot: Plot::new(launch.planted),
+            health: Mutex::new(launch.health.clone()),
+            gone: Mutex::new(0),
+            left: Condvar::new(),
+            hung: AtomicBool::new(false),
+            workers,
             ledger: Ledger::default(),
             pressure: Pressure::default(),
             stop: AtomicBool::new(false),
@@ -90,6 +112,11 @@ impl Shared {
 
     /// Keeps the first failure, and makes every worker leave.
     pub(super) fn fail(&self, error: PipelineError) {
+        let mut health = self.health.lock().unwrap_or_else(PoisonError::into_inner);
+        if health.state == State::Running {
+            (health.state, health.reason) = (State::after(&error), Some(error.to_string()));
+        }
+        drop(health);
         self.failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
         self.abort.store(true, Ordering::SeqCst);
         self.unpark_all();
@@ -101,6 +128,53 @@ impl Shared {
 
     pub(super) fn aborted(&self) -> bool {
         self.abort.load(Ordering::SeqCst)
+    }
+
+    /// A worker hangs: the others leave, and nobody waits for that one.
+    pub(super) fn give_up_on(&self, error: PipelineError) {
+        self.hung.store(true, Ordering::SeqCst);
+        self.fail(error);
+    }
+
+    pub(super) fn is_hung(&self) -> bool {
+        self.hung.load(Ordering::SeqCst)
+    }
+
+    /// A worker begins something that should not take long.
+    pub(super) fn busy(&self, worker: usize) -> Option<Busy<'_>> {
+        self.duty.as_ref().and_then(|duty| duty.begin(worker, self.clock.now()))
+    }
+
+    /// A worker has left.
+    pub(super) fn leave(&self) {
+        *self.gone.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+        self.left.notify_all();
+    }
+
+    /// Waits for `time` at most. Whether all workers have left.
+    pub(super) fn wait_until_gone(&self, time: Duration) -> bool {
+        let gone = self.gone.lock().unwrap_or_else(PoisonError::into_inner);
+        let here = |gone: &mut usize| *gone < self.workers;
+        let waited = self.left.wait_timeout_while(gone, time, here).unwrap_or_else(PoisonError::into_inner);
+        *waited.0 >= self.workers
+    }
+
+    pub(super) fn health(&self) -> Health {
+        self.health.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The run is over, if it has not failed already.
+    pub(super) fn finished(&self) {
+        let mut health = self.health.lock().unwrap_or_else(PoisonError::into_inner);
+        if health.state == State::Running {
+            health.state = State::Finished;
+        }
+    }
+
+    pub(super) fn progress(&self) -> Progress {
+        let Health { state, restarts, .. } = self.health();
+        let samples_in = self.samples_in.load(Ordering::Relaxed);
+        Progress { samples_in, windows: self.windows.load(Ordering::Relaxed), state, restarts }
     }
 
     /// Tells the thread that makes checkpoints something, if there is one.

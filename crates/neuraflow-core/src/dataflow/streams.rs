@@ -80,6 +80,7 @@ impl Streams {
 
     pub(super) fn slab(&mut self, slab: &mut Slab) {
         self.taken = self.shared.clock.now();
+        let strikes = self.shared.plot.strikes(self.taken, 5_000_000);
         let copies = self.capture.as_ref().is_some_and(Capture::copies);
         let mut values = slab.values.as_slice();
         for entry in slab.entries.drain(..) {
@@ -91,6 +92,9 @@ impl Streams {
             values = rest;
             if copies {
                 self.copy_before_change(entry.stream);
+            }
+            if strikes {
+                self.entry(Entry { body: EntryBody::Silent, ..entry.clone() }, &[]);
             }
             self.entry(entry, own);
         }

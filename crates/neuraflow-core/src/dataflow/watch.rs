@@ -5,8 +5,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use super::checkpointing::CheckpointReport;
+use super::error::PipelineError;
 use super::outlet::Outlet;
 use super::report::{LatencyHistogram, SinkReport, StreamReport, WindowCounts};
+use super::runtime::Progress;
 use super::shared::Shared;
 use crate::model::{StreamHeader, StreamKey};
 use crate::window::Accounting;
@@ -32,6 +34,46 @@ pub struct Status {
     pub latency: LatencySplit,
     /// What became of the checkpoints so far.
     pub checkpoints: CheckpointReport,
+    /// Whether it runs, how often it was started again, and why.
+    pub health: Health,
+}
+
+/// Whether a pipeline runs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Health {
+    /// What it is at.
+    pub state: State,
+    /// How often it was started again.
+    pub restarts: u32,
+    /// Why it was started again the last time, or is not running now.
+    pub reason: Option<String>,
+}
+
+/// What a pipeline is at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum State {
+    /// It runs.
+    #[default]
+    Running,
+    /// It has failed, and is about to be started again, unless it failed too often.
+    Restarting,
+    /// A worker hangs. Only a new process gets rid of it.
+    Hung,
+    /// It has failed, and is over.
+    Failed,
+    /// It came to its end.
+    Finished,
+}
+
+impl State {
+    /// What a pipeline is at after an error.
+    pub(super) fn after(error: &PipelineError) -> Self {
+        match error {
+            PipelineError::WorkerHung { .. } => Self::Hung,
+            _ => Self::Failed,
+        }
+    }
 }
 
 /// Where one stream is.
@@ -75,7 +117,17 @@ impl Watch {
             latency.total.merge(&sink.latency);
         }
         let checkpoints = self.shared.ledger.read();
-        Status { streams: self.shared.board.read(), sinks, latency, checkpoints }
+        Status { streams: self.shared.board.read(), sinks, latency, checkpoints, health: self.health() }
+    }
+
+    /// Whether it runs: for a health check, which need not look at all the rest.
+    pub fn health(&self) -> Health {
+        self.shared.health()
+    }
+
+    /// How far it is.
+    pub fn progress(&self) -> Progress {
+        self.shared.progress()
     }
 }
 

@@ -1,7 +1,12 @@
 //! Checkpoints: runs that are killed anywhere and go on, until the end.
 
+mod faults;
+mod graph;
 mod kills;
+mod long;
 mod operators;
+mod rescale;
 mod sink;
 mod store;
+mod supervision;
 mod tape;

@@ -3,14 +3,18 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use neuraflow_core::checkpoint::{CheckpointStore, StoreError};
 
 #[derive(Debug, Default)]
 pub(crate) struct Memory {
     files: Mutex<BTreeMap<String, Vec<u8>>>,
+    /// No room for anything.
     pub(crate) full: AtomicBool,
+    /// Every so many writes, one fails; every second of those has been written all the same. Never if 0.
+    pub(crate) fails_at: AtomicU64,
+    writes: AtomicU64,
 }
 
 impl CheckpointStore for Memory {
@@ -19,11 +23,20 @@ impl CheckpointStore for Memory {
             let source = io::Error::from(io::ErrorKind::StorageFull);
             return Err(StoreError::Io { action: "write", target: name.into(), source });
         }
+        let write = self.writes.fetch_add(1, Ordering::SeqCst);
+        let every = self.fails_at.load(Ordering::SeqCst);
+        let fails = every > 0 && write % every == every - 1;
         let mut files = self.files.lock().unwrap();
         if files.contains_key(name) {
             return Err(StoreError::Exists { name: name.into() });
         }
-        files.insert(name.into(), bytes.to_vec());
+        if !fails || write.is_multiple_of(2) {
+            files.insert(name.into(), bytes.to_vec());
+        }
+        if fails {
+            let source = io::Error::other("told to fail");
+            return Err(StoreError::Io { action: "write", target: name.into(), source });
+        }
         Ok(())
     }
 

@@ -42,23 +42,35 @@ pub(crate) enum Death {
     Panics,
 }
 
-/// How many steps are left until the end.
+/// Dies at certain steps of all its holders together, or from one step on for ever.
 #[derive(Clone)]
-pub(crate) struct Fuse(Arc<AtomicI64>, pub(crate) Death);
+pub(crate) struct Fuse {
+    steps: Arc<AtomicI64>,
+    at: Arc<[i64]>,
+    for_ever: bool,
+    death: Death,
+}
 
 impl Fuse {
-    pub(crate) fn of(steps: i64, death: Death) -> Self {
-        Self(Arc::new(AtomicI64::new(steps)), death)
+    /// From step `step` on, whoever takes one dies.
+    pub(crate) fn of(step: i64, death: Death) -> Self {
+        Self { steps: Arc::default(), at: [step].into(), for_ever: true, death }
+    }
+
+    /// Only who takes one of these steps.
+    pub(crate) fn at(steps: &[i64], death: Death) -> Self {
+        Self { steps: Arc::default(), at: steps.into(), for_ever: false, death }
     }
 
     pub(crate) fn never() -> Self {
-        Self::of(i64::MAX, Death::Fails)
+        Self::at(&[], Death::Fails)
     }
 
-    /// One step: whether it was the last one. Panics if that is how it ends.
+    /// One step: whether it is the last one. Panics if that is how it ends.
     pub(crate) fn burns(&self) -> bool {
-        let out = self.0.fetch_sub(1, Ordering::SeqCst) <= 0;
-        assert!(!out || self.1 != Death::Panics, "told to panic");
+        let step = self.steps.fetch_add(1, Ordering::SeqCst);
+        let out = self.at.contains(&step) || (self.for_ever && step >= self.at[0]);
+        assert!(!out || self.death != Death::Panics, "told to panic");
         out
     }
 }
@@ -69,8 +81,8 @@ pub(crate) fn eventful(header: &StreamHeader, samples: u64, random: &mut Random)
     let body = |body| Packet { stream: header.key, body };
     let width = header.channels.len();
     let mut packets = vec![body(PacketBody::Open(Box::new(header.clone())))];
-    let (mut n, mut held) = (0u64, Vec::<Packet>::new());
-    while n < samples {
+    let (mut n, mut all, mut held) = (0u64, 0, Vec::<Packet>::new());
+    while all < samples {
         let count = 1 + random.below(17);
         let mut values: Vec<f32> =
             (0..count as usize * width).map(|_| (random.below(20_000) as f32 - 10_000.0) / 7.0).collect();
@@ -91,7 +103,7 @@ pub(crate) fn eventful(header: &StreamHeader, samples: u64, random: &mut Random)
         if !held.is_empty() && random.chance(4) {
             packets.append(&mut held);
         }
-        n += count;
+        (n, all) = (n + count, all + count);
         if random.chance(12) {
             let time = header.time_of(n.saturating_sub(random.below(40)));
             let label = ["cue", "press"][random.below(2) as usize];
@@ -106,7 +118,7 @@ pub(crate) fn eventful(header: &StreamHeader, samples: u64, random: &mut Random)
                 again.t0 = header.t0 + Span::secs(100) + Span::millis(random.below(5_000) as i64);
                 packets.push(body(PacketBody::Open(Box::new(again))));
                 n = 0;
-                if random.chance(2) {
+                if random.chance(8) {
                     break; // and that was all of it
                 }
             }

@@ -1,0 +1,137 @@
+//! The pipeline that is killed: everything that has a state, and a file at every end.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use neuraflow_core::dataflow::{LateSamples, Pipeline, Report, StreamMarker, Tumbling};
+use neuraflow_core::model::{Features, Span, Window, WindowInfo};
+use neuraflow_core::window::EpochConfig;
+
+use super::operators::{Running, Smooth};
+use super::sink::{Append, File, Row, by_stream};
+use super::tape::{Fuse, Tape};
+
+/// Everything that leaves the pipeline, and outlives its runs.
+#[derive(Clone, Default)]
+pub(super) struct Files {
+    features: File,
+    epochs: File,
+    late: File,
+    markers: File,
+    windows: File,
+}
+
+impl Files {
+    fn all(&self) -> Vec<(&'static str, BTreeMap<String, Vec<String>>)> {
+        let Self { features, epochs, late, markers, windows } = self;
+        [
+            ("features", features),
+            ("epochs", epochs),
+            ("late", late),
+            ("markers", markers),
+            ("windows", windows),
+        ]
+        .map(|(name, file)| (name, by_stream(file)))
+        .into()
+    }
+}
+
+fn info(info: &WindowInfo) -> String {
+    let WindowInfo {
+        stream, index, start, end, expected, received, imputed, status, warm_up, marker, ..
+    } = info;
+    let t0 = stream.t0;
+    format!(
+        "{t0:?} {index} {start:?} {end:?} {expected} {received} {imputed} {status:?} {warm_up} {marker:?}"
+    )
+}
+
+fn features(features: &Features) -> Row {
+    let bits: Vec<u64> = features.values.iter().map(|value| value.to_bits()).collect();
+    (features.info.stream.name.clone(), format!("{} {bits:x?}", info(&features.info)))
+}
+
+fn window(window: &Window) -> Row {
+    let bits: Vec<u32> = window.samples.values().iter().map(|value| value.to_bits()).collect();
+    (window.info.stream.name.clone(), format!("{} {} {bits:x?}", info(&window.info), window.samples.first()))
+}
+
+fn late(late: &LateSamples) -> Row {
+    let bits: Vec<u32> = late.chunk.values().iter().map(|value| value.to_bits()).collect();
+    (late.stream.name.clone(), format!("{} {bits:x?}", late.chunk.first()))
+}
+
+fn marker(marker: &StreamMarker) -> Row {
+    (marker.stream.name.clone(), format!("{:?}", marker.marker))
+}
+
+/// Where a run dies.
+#[derive(Clone)]
+pub(super) struct Fuses {
+    pub(super) source: Fuse,
+    pub(super) operator: Fuse,
+    pub(super) sink: Fuse,
+}
+
+impl Fuses {
+    pub(super) fn none() -> Self {
+        Self { source: Fuse::never(), operator: Fuse::never(), sink: Fuse::never() }
+    }
+}
+
+pub(super) fn pipeline(tapes: &[Tape], files: &Files, fuses: &Fuses) -> Pipeline {
+    let mut tapes = tapes.iter().cloned().map(|tape| Tape { fuse: fuses.source.clone(), ..tape });
+    let mut graph = Pipeline::from(tapes.next().unwrap());
+    for tape in tapes {
+        graph = graph.merge(tape);
+    }
+    let (operator, fuse) = (fuses.operator.clone(), &fuses.sink);
+    let epochs = EpochConfig::new(Span::millis(100), Span::millis(250)).with_labels(["cue"]);
+    let capacity = 32;
+    let file = |name: &str, file: &File| (name.to_owned(), Arc::clone(file), fuse.clone());
+    macro_rules! append {
+        ($name:literal, $field:ident, $row:expr) => {{
+            let (name, file, fuse) = file($name, &files.$field);
+            Append { name, file, row: $row, fuse, capacity }
+        }};
+    }
+    let graph = graph
+        .late(append!("late", late, late))
+        .markers(append!("markers", markers, marker))
+        .branch(|signal| signal.epochs(epochs).sink(append!("epochs", epochs, window)))
+        .stage(|| Smooth::holding(7))
+        .branch(|signal| signal.window(Tumbling::millis(100)).sink(append!("windows", windows, window)))
+        .window(Tumbling::millis(50))
+        .feature(move || Running::later(2, operator.clone()))
+        .sink(append!("features", features, features));
+    graph.build().unwrap()
+}
+
+/// What does not depend on when it was killed.
+pub(super) fn books(report: &Report) -> Vec<String> {
+    let told = report.streams.iter().map(|s| {
+        let name = &s.header.name;
+        format!("{name} {:?} {:?} {} {}", s.accounting, s.windows, s.markers, s.refused_inputs)
+    });
+    told.collect()
+}
+
+/// The first row in which two runs differ, if there is one.
+pub(super) fn difference(expected: &Files, found: &Files) -> Option<String> {
+    for ((name, expected), (_, found)) in expected.all().into_iter().zip(found.all()) {
+        for stream in expected.keys().chain(found.keys()) {
+            let none = Vec::new();
+            let (expected, found) =
+                (expected.get(stream).unwrap_or(&none), found.get(stream).unwrap_or(&none));
+            if expected == found {
+                continue;
+            }
+            let first = expected.iter().zip(found).position(|(expected, found)| expected != found);
+            let first = first.unwrap_or(expected.len().min(found.len()));
+            let rows = (expected.len(), found.len());
+            let (one, other) = (expected.get(first), found.get(first));
+            return Some(format!("{name} of {stream}, row {first} of {rows:?}:\n{one:?}\n{other:?}"));
+        }
+    }
+    None
+}
