@@ -2,9 +2,11 @@
 
 mod faults;
 mod graph;
+mod heavy;
 mod kills;
 mod long;
 mod operators;
+mod refused;
 mod rescale;
 mod sink;
 mod store;
