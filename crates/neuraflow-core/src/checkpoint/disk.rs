@@ -127,7 +127,7 @@ impl Disk for RealDisk {
     fn lock(&self) -> io::Result<Option<Box<dyn DiskLock>>> {
         let file = File::options().create(true).truncate(false).write(true).open(self.at(LOCK))?;
         match file.try_lock() {
-            Ok(()) => Ok(Some(Box::new(RealLock { _file: file }))),
+            Ok(()) => Ok(Some(Box::new(RealLock { file }))),
             Err(TryLockError::WouldBlock) => Ok(None),
             Err(TryLockError::Error(error)) => Err(error),
         }
@@ -150,10 +150,18 @@ impl DiskFile for RealFile {
     }
 }
 
-/// The operating system lets go of the lock when the file is closed.
+/// Let go of by hand: a child process that was started meanwhile may hold the file open for a moment longer.
 #[derive(Debug)]
 struct RealLock {
-    _file: File,
+    file: File,
+}
+
+impl Drop for RealLock {
+    fn drop(&mut self) {
+        if let Err(error) = self.file.unlock() {
+            tracing::warn!(%error, "a checkpoint folder could not be unlocked; it is once the process ends");
+        }
+    }
 }
 
 impl DiskLock for RealLock {}

@@ -175,7 +175,7 @@ impl Streams {
         let Some(capture) = &self.capture else { return 0 };
         let number = capture.cut.number;
         let Some(seat) = seat(&mut self.seats, id).filter(|seat| seat.captured < number) else { return 0 };
-        let (key, due) = (seat.header().key, seat.touched);
+        let (key, due) = (seat.header().key, seat.touched || capture.cut.all);
         if self.owners.get(&key) != Some(&id) || self.shared.aborted() {
             return 0;
         }

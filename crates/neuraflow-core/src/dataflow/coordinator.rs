@@ -223,7 +223,8 @@ impl Coordinator {
         }
         let let_go = self.kept.front().filter(|_| self.kept.len() >= self.setup.config.keep());
         let let_go = let_go.cloned().unwrap_or_default();
-        self.setup.cuts.publish(Cut { number, boundary, last, let_go });
+        let all = self.setup.checkpoints.wants_all_streams();
+        self.setup.cuts.publish(Cut { number, boundary, last, all, let_go });
         self.setup.shared.wake_ingress();
     }
 

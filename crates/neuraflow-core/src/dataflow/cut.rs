@@ -27,6 +27,8 @@ pub(super) struct Cut {
     pub(super) boundary: Tick,
     /// Whether the pipeline is left there: nothing is read after it.
     pub(super) last: bool,
+    /// Whether streams that have not changed are wanted too: what the store has of them is damaged.
+    pub(super) all: bool,
     /// Per source, the positions behind which no checkpoint goes back that is still kept.
     pub(super) let_go: Arc<BTreeMap<String, Positions>>,
 }
