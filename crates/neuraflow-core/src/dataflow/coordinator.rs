@@ -44,7 +44,7 @@ pub(super) struct Setup {
     pub(super) started: u64,
 }
 
-struct Coordinator {
+pub(super) struct Coordinator {
     setup: Setup,
     /// Workers that run, and the readers that they have.
     ready: usize,
@@ -78,22 +78,9 @@ struct Flight {
 
 /// Starts the thread. It ends with [`Part::Over`].
 pub(super) fn start(setup: Setup) -> Result<JoinHandle<()>, PipelineError> {
-    let workers = setup.workers;
-    let mut coordinator = Coordinator {
-        ready: 0,
-        readers: 0,
-        ended: BTreeMap::new(),
-        flight: None,
-        due: setup.started.saturating_add(nanos(setup.config.interval())),
-        boundary: 0,
-        kept: setup.restored.iter().cloned().map(Arc::new).collect(),
-        unwritten: BTreeMap::new(),
-        wanted: false,
-        last: None,
-        setup,
-    };
+    let (workers, mut coordinator) = (setup.workers, Coordinator::new(setup));
     let thread = std::thread::Builder::new().name("checkpoints".to_owned());
-    let started = thread.spawn(move || while coordinator.turn() {});
+    let started = thread.spawn(move || while coordinator.wait() {});
     started.map_err(|error| PipelineError::Spawn { workers, reason: error.to_string() })
 }
 
@@ -102,8 +89,24 @@ fn nanos(duration: Duration) -> u64 {
 }
 
 impl Coordinator {
+    pub(super) fn new(setup: Setup) -> Self {
+        Self {
+            ready: 0,
+            readers: 0,
+            ended: BTreeMap::new(),
+            flight: None,
+            due: setup.started.saturating_add(nanos(setup.config.interval())),
+            boundary: 0,
+            kept: setup.restored.iter().cloned().map(Arc::new).collect(),
+            unwritten: BTreeMap::new(),
+            wanted: false,
+            last: None,
+            setup,
+        }
+    }
+
     /// Waits for something to happen, and deals with it. False once the run is over.
-    fn turn(&mut self) -> bool {
+    fn wait(&mut self) -> bool {
         let wait = match self.flight {
             None if self.ready == self.setup.workers => {
                 Duration::from_nanos(self.due.saturating_sub(self.setup.shared.clock.now()))
@@ -111,9 +114,24 @@ impl Coordinator {
             _ => NAP,
         };
         match self.setup.inbox.recv_timeout(wait.min(NAP)) {
-            Ok(Part::Over) | Err(RecvTimeoutError::Disconnected) => return false,
-            Ok(part) => self.take(part),
-            Err(RecvTimeoutError::Timeout) => {}
+            Ok(part) => self.turn(Some(part)),
+            Err(RecvTimeoutError::Timeout) => self.turn(None),
+            Err(RecvTimeoutError::Disconnected) => false,
+        }
+    }
+
+    /// What it was told and has not dealt with yet: the oldest.
+    #[cfg(feature = "testing")]
+    pub(super) fn told(&self) -> Option<Part> {
+        self.setup.inbox.try_recv().ok()
+    }
+
+    /// Deals with what it was told, if that is anything, and with what is due. False once the run is over.
+    pub(super) fn turn(&mut self, told: Option<Part>) -> bool {
+        match told {
+            Some(Part::Over) => return false,
+            Some(part) => self.take(part),
+            None => {}
         }
         let now = self.setup.shared.clock.now();
         match &self.flight {

@@ -27,66 +27,115 @@ use super::shared::Shared;
 use crate::operator::Item;
 use crate::sink::SinkWriter;
 
-/// A sink's own thread.
-pub(super) struct Thread<T> {
-    pub(super) name: Arc<str>,
-    pub(super) queue: Arc<SinkQueue<T>>,
-    pub(super) workers: usize,
-    pub(super) shared: Arc<Shared>,
+/// A sink's end of its queue: what its thread does.
+pub(super) struct Line<W: SinkWriter>
+where
+    W::Item: Item,
+{
+    name: Arc<str>,
+    queue: Arc<SinkQueue<W::Item>>,
+    delivery: Delivery<W>,
+    shared: Arc<Shared>,
+    alignment: Alignment<W::Item>,
+    pauses: Pauses,
+    /// What came out of the queue, and what of it is to be written now; both are empty between two turns.
+    batch: Vec<Entry<W::Item>>,
+    ready: Vec<(W::Item, u64)>,
+    items: Vec<W::Item>,
 }
 
-impl<T: Item> Thread<T> {
-    pub(super) fn run<W: SinkWriter<Item = T>>(self, mut delivery: Delivery<W>) {
-        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| self.write_all(&mut delivery))) {
+impl<W: SinkWriter> Line<W>
+where
+    W::Item: Item,
+{
+    pub(super) fn new(
+        name: &Arc<str>,
+        queue: &Arc<SinkQueue<W::Item>>,
+        workers: usize,
+        delivery: Delivery<W>,
+        shared: &Arc<Shared>,
+    ) -> Self {
+        let patient = !shared.plot.is(Planted::NoAlignment);
+        Self {
+            name: Arc::clone(name),
+            queue: Arc::clone(queue),
+            delivery,
+            shared: Arc::clone(shared),
+            alignment: Alignment::new(workers, patient),
+            pauses: Pauses { shared: Arc::clone(shared), paused: false },
+            batch: Vec::new(),
+            ready: Vec::new(),
+            items: Vec::new(),
+        }
+    }
+
+    /// The thread's whole life: writes what comes, until nothing can follow.
+    pub(super) fn run(mut self) {
+        self.guarded(|line| {
+            while line.queue.take(&mut line.batch) {
+                line.turn();
+            }
+            line.alignment.release(&mut line.ready);
+            line.write();
+            line.delivery.finish();
+        });
+    }
+
+    /// Writes what is there now. Whether that was anything.
+    #[cfg(feature = "testing")]
+    pub(super) fn run_once(&mut self) -> bool {
+        let any = self.queue.take_now(&mut self.batch);
+        self.guarded(Self::turn);
+        any
+    }
+
+    /// A panic of the writer becomes the pipeline's error.
+    fn guarded(&mut self, work: impl FnOnce(&mut Self)) {
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| work(self))) {
             self.queue.close();
             let (place, message) = (format!("sink {}", self.name), panic_message(&*panic));
             self.shared.fail(PipelineError::Panicked { place, message });
         }
     }
 
-    fn write_all<W: SinkWriter<Item = T>>(&self, delivery: &mut Delivery<W>) {
-        let (mut batch, mut ready, mut items) = (Vec::new(), Vec::new(), Vec::new());
-        let patient = !self.shared.plot.is(Planted::NoAlignment);
-        let mut alignment = Alignment::new(self.workers, patient);
-        let mut pauses = Pauses { shared: &self.shared, paused: false };
-        let mut write = |ready: &mut Vec<(T, u64)>, delivery: &mut Delivery<W>| {
-            // The oldest of a batch has waited the longest; it stands for the others.
-            let flushed = ready.first().map_or(0, |(_, flushed)| *flushed);
-            items.extend(ready.drain(..).map(|(item, _)| item));
-            if !items.is_empty() {
-                delivery.write(&mut items, flushed);
-            }
-            if delivery.has_failed() {
-                self.queue.close();
-            }
-        };
-        while self.queue.take(&mut batch) {
-            for entry in batch.drain(..) {
-                if let Some(number) = alignment.take(entry, &mut ready) {
-                    write(&mut ready, delivery);
-                    if let Some(cuts) = &self.shared.cuts {
-                        let (sink, at) = (Arc::clone(&self.name), delivery.barrier(number));
-                        cuts.tell(Part::Sink { number, sink, at });
-                    }
-                    alignment.release(&mut ready);
+    /// Deals with what came out of the queue.
+    fn turn(&mut self) {
+        let mut batch = std::mem::take(&mut self.batch);
+        for entry in batch.drain(..) {
+            if let Some(number) = self.alignment.take(entry, &mut self.ready) {
+                self.write();
+                if let Some(cuts) = &self.shared.cuts {
+                    let (sink, at) = (Arc::clone(&self.name), self.delivery.barrier(number));
+                    cuts.tell(Part::Sink { number, sink, at });
                 }
+                self.alignment.release(&mut self.ready);
             }
-            write(&mut ready, delivery);
-            pauses.set(alignment.held() > self.queue.capacity());
         }
-        alignment.release(&mut ready);
-        write(&mut ready, delivery);
-        delivery.finish();
+        self.batch = batch;
+        self.write();
+        self.pauses.set(self.alignment.held() > self.queue.capacity());
+    }
+
+    fn write(&mut self) {
+        // The oldest of a batch has waited the longest; it stands for the others.
+        let flushed = self.ready.first().map_or(0, |(_, flushed)| *flushed);
+        self.items.extend(self.ready.drain(..).map(|(item, _)| item));
+        if !self.items.is_empty() {
+            self.delivery.write(&mut self.items, flushed);
+        }
+        if self.delivery.has_failed() {
+            self.queue.close();
+        }
     }
 }
 
 /// Where more waits at a cut than the queue may hold, ingress pauses until it is over; it crosses the cut all the same.
-struct Pauses<'a> {
-    shared: &'a Shared,
+struct Pauses {
+    shared: Arc<Shared>,
     paused: bool,
 }
 
-impl Pauses<'_> {
+impl Pauses {
     fn set(&mut self, pause: bool) {
         match (self.paused, pause) {
             (false, true) => self.shared.pressure.hold(1),
@@ -97,7 +146,7 @@ impl Pauses<'_> {
     }
 }
 
-impl Drop for Pauses<'_> {
+impl Drop for Pauses {
     fn drop(&mut self) {
         self.set(false);
     }

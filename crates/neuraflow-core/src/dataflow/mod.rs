@@ -7,10 +7,10 @@
 //! | `streams`, `books`, `stream`, `chain` | what a worker has of its streams: their seats, and each one's state |
 //! | `cut`, `capture`, `align` | what divides the data at a checkpoint: at sources, in streams, at sinks |
 //! | `coordinator`, `checkpointing` | the thread that makes checkpoints, and what it is told |
-//! | `runtime`, `shared`, `pressure` | the threads, and what they have in common |
+//! | `runtime`, `life`, `pace`, `shared`, `pressure` | the threads, and what they have in common |
 //! | `supervisor`, `watchdog` | what is done where one fails or hangs |
 //! | `report`, `watch` | what is known of a run |
-//! | `planted` | bugs that tests switch on |
+//! | `planted`, `stepped` | for tests: bugs to switch on, and a run without any thread that does what it likes |
 
 mod align;
 mod books;
@@ -28,8 +28,10 @@ mod graph;
 mod ingress;
 mod items;
 mod keyed;
+mod life;
 mod outbox;
 mod outlet;
+mod pace;
 mod pipeline;
 mod plan;
 mod planted;
@@ -40,6 +42,8 @@ mod report;
 mod runtime;
 mod shared;
 mod slab;
+#[cfg(feature = "testing")]
+mod stepped;
 mod stream;
 mod streams;
 mod supervisor;
@@ -55,5 +59,7 @@ pub use pipeline::{Complete, Pipeline};
 pub use planted::Planted;
 pub use report::{LatencyHistogram, PathLatency, Report, SinkReport, StreamReport, WindowCounts};
 pub use runtime::{Progress, Running, Stopper, Workers};
+#[cfg(feature = "testing")]
+pub use stepped::Stepped;
 pub use supervisor::{Restarts, Supervised};
 pub use watch::{Health, LatencySplit, State, Status, StreamStatus, Watch};

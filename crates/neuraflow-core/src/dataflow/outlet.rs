@@ -11,7 +11,7 @@ use timely::dataflow::operators::Capability;
 use timely::dataflow::operators::generic::OutputBuilder;
 use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 
-use super::deliver::{Thread, in_line, into_queue};
+use super::deliver::{Line, in_line, into_queue};
 use super::delivery::{Delivery, Tally};
 use super::error::PipelineError;
 use super::ingress::Tick;
@@ -44,6 +44,18 @@ pub(super) trait Outlet: Send + Sync {
     /// The checkpoint with this number is given up: nothing waits for it any more.
     fn release(&self, number: u64) {
         let _ = number;
+    }
+
+    /// Starts its sink's thread, if it has one.
+    fn start(&self) -> Result<(), SinkError> {
+        Ok(())
+    }
+
+    /// Does once what its sink's thread would do, where that was not started. `None` if there is no such sink, else
+    /// whether there was anything to write.
+    #[cfg(feature = "testing")]
+    fn write(&self) -> Option<bool> {
+        None
     }
 
     /// What its sink has done so far.
@@ -83,12 +95,14 @@ pub(super) struct SinkOutlet<S: Sink> {
     /// let go with the last writer: a receiver at its other end then knows that all is over.
     sinks: Mutex<Vec<Arc<S>>>,
     queue: Option<Arc<SinkQueue<S::Item>>>,
+    /// What the thread is started with.
+    line: Mutex<Option<Line<S::Writer>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
     tally: Arc<Tally>,
 }
 
 impl<S: Sink> SinkOutlet<S> {
-    /// Opens the sink for a run; a sink with a thread is opened, and its thread started, here.
+    /// Makes the sink ready for a run; a sink with a thread is opened here.
     pub(super) fn open(
         sink: &Arc<S>,
         outlet: usize,
@@ -97,25 +111,14 @@ impl<S: Sink> SinkOutlet<S> {
     ) -> Result<Arc<dyn Outlet>, SinkError> {
         let tally = Arc::new(Tally::default());
         let name: Arc<str> = sink.name().into();
-        let mut open =
-            Self { outlet, name, sinks: Mutex::default(), queue: None, thread: Mutex::new(None), tally };
+        let (sinks, line, thread) = (Mutex::default(), Mutex::new(None), Mutex::new(None));
+        let mut open = Self { outlet, name, sinks, queue: None, line, thread, tally };
         if let Placement::Thread { capacity, overflow } = sink.placement() {
             let queue = Arc::new(SinkQueue::new(capacity, overflow, workers));
             let writer = sink.open(&context(shared, shared.resume.sink(&open.name)))?;
             let delivery = Delivery::new(writer, Arc::clone(shared), Arc::clone(&open.tally));
-            let (queue_of_thread, name) = (Arc::clone(&queue), Arc::clone(&open.name));
-            let line = Thread { name, queue: queue_of_thread, workers, shared: Arc::clone(shared) };
-            let thread = std::thread::Builder::new()
-                .name(format!("sink {}", open.name))
-                .spawn(move || line.run(delivery))
-                .map_err(|source| SinkError::Io {
-                    sink: open.name.to_string(),
-                    action: "start a thread for",
-                    target: "its writer".into(),
-                    source,
-                })?;
-            open.queue = Some(queue);
-            open.thread = Mutex::new(Some(thread));
+            let line = Line::new(&open.name, &queue, workers, delivery, shared);
+            (open.queue, open.line) = (Some(queue), Mutex::new(Some(line)));
         } else {
             open.sinks = Mutex::new(vec![Arc::clone(sink); workers]);
         }
@@ -158,6 +161,24 @@ impl<S: Sink> Outlet for SinkOutlet<S> {
         self.queue.iter().for_each(|queue| queue.release(number));
     }
 
+    fn start(&self) -> Result<(), SinkError> {
+        let Some(line) = self.take_line() else { return Ok(()) };
+        let thread = std::thread::Builder::new().name(format!("sink {}", self.name));
+        let thread = thread.spawn(move || line.run()).map_err(|source| SinkError::Io {
+            sink: self.name.to_string(),
+            action: "start a thread for",
+            target: "its writer".into(),
+            source,
+        })?;
+        *self.thread.lock().unwrap_or_else(PoisonError::into_inner) = Some(thread);
+        Ok(())
+    }
+
+    #[cfg(feature = "testing")]
+    fn write(&self) -> Option<bool> {
+        self.line.lock().unwrap_or_else(PoisonError::into_inner).as_mut().map(Line::run_once)
+    }
+
     fn report(&self) -> Option<SinkReport> {
         let counts = self.tally.counts();
         Some(SinkReport {
@@ -175,6 +196,9 @@ impl<S: Sink> Outlet for SinkOutlet<S> {
         if let Some(queue) = &self.queue {
             queue.end();
         }
+        if let Some(line) = self.take_line() {
+            line.run(); // it never had a thread
+        }
         if let Some(thread) = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take() {
             // The thread catches its own panics: joining it cannot fail.
             let _ = thread.join();
@@ -183,6 +207,10 @@ impl<S: Sink> Outlet for SinkOutlet<S> {
 }
 
 impl<S: Sink> SinkOutlet<S> {
+    fn take_line(&self) -> Option<Line<S::Writer>> {
+        self.line.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
     fn take_sink(&self) -> Option<Arc<S>> {
         self.sinks.lock().unwrap_or_else(PoisonError::into_inner).pop()
     }

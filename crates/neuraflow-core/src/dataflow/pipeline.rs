@@ -134,9 +134,13 @@ impl Pipeline {
 
     /// Starts a run, and may do so again.
     pub(super) fn start(&self, workers: Workers, health: Health) -> Result<Running, PipelineError> {
+        spawn(&self.launch(workers, health))
+    }
+
+    pub(super) fn launch(&self, workers: Workers, health: Health) -> Launch<'_> {
         let Self { parts, checkpointing, watchdog, planted, clock, .. } = self;
         let (checkpointing, watchdog, planted) = (checkpointing.as_ref(), *watchdog, *planted);
-        spawn(&Launch { parts, workers, clock, checkpointing, watchdog, planted, health })
+        Launch { parts, workers, clock, checkpointing, watchdog, planted, health }
     }
 
     /// Runs on one worker until the input ends.

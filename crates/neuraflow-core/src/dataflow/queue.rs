@@ -27,6 +27,17 @@ struct State<T> {
     stalled: Vec<Waker>,
 }
 
+impl<T> State<T> {
+    fn move_into(&mut self, batch: &mut Vec<Entry<T>>) -> bool {
+        batch.extend(self.entries.drain(..));
+        self.items = 0;
+        for waker in self.stalled.drain(..) {
+            waker.wake();
+        }
+        !batch.is_empty()
+    }
+}
+
 impl<T> SinkQueue<T> {
     pub(super) fn new(capacity: usize, overflow: Overflow, producers: usize) -> Self {
         let (entries, stalled) = (VecDeque::new(), Vec::new());
@@ -93,12 +104,13 @@ impl<T> SinkQueue<T> {
         while state.entries.is_empty() && state.producers > 0 {
             state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
-        batch.extend(state.entries.drain(..));
-        state.items = 0;
-        for waker in state.stalled.drain(..) {
-            waker.wake();
-        }
-        !batch.is_empty()
+        state.move_into(batch)
+    }
+
+    /// Moves all entries that are there into `batch`, without waiting for any. Whether there were some.
+    #[cfg(feature = "testing")]
+    pub(super) fn take_now(&self, batch: &mut Vec<Entry<T>>) -> bool {
+        self.lock().move_into(batch)
     }
 
     /// One worker will put nothing in any more.

@@ -1,38 +1,27 @@
 //! The runtime: workers that the host can start, watch, stop and join.
 
-use std::cell::RefCell;
 use std::num::NonZeroUsize;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::rc::Rc;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crossbeam_channel::unbounded;
-use timely::WorkerConfig;
-use timely::communication::{Allocator, Config, WorkerGuards, initialize};
-use timely::dataflow::operators::Concatenate;
-use timely::worker::Worker;
+use timely::communication::{Config, WorkerGuards, initialize};
 
-use super::capture::Capture;
 use super::checkpointing::{Checkpointing, Opened};
 use super::coordinator::{self, Setup};
 use super::cut::{Cuts, Part};
-use super::deliver::panic_message;
 use super::error::PipelineError;
-use super::graph::Graph;
-use super::ingress::ingress;
-use super::keyed::{Site, Snapshots, keyed};
+use super::life::Life;
 use super::outlet::Outlet;
+use super::pace::Pace;
 use super::pipeline::Parts;
 use super::planted::Planted;
 use super::report::{Report, StreamReport};
 use super::shared::{Resume, Shared};
-use super::slab::UsedSlabs;
 use super::watch::{Health, State, Watch};
 use super::watchdog;
 use crate::resilience::Clock;
-use crate::source::Source;
 
 /// How many worker threads a pipeline runs on. The output does not depend on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,9 +51,9 @@ impl Workers {
 
 /// A running pipeline. Dropping it stops and drains it, as [`stop`](Running::stop) and [`join`](Running::join) do.
 pub struct Running {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
     guards: Option<WorkerGuards<Vec<StreamReport>>>,
-    outlets: Vec<Arc<dyn Outlet>>,
+    pub(super) outlets: Vec<Arc<dyn Outlet>>,
     /// The thread that makes checkpoints.
     coordinator: Option<JoinHandle<()>>,
     watchdog: Option<JoinHandle<()>>,
@@ -96,8 +85,29 @@ pub(super) struct Launch<'a> {
     pub(super) health: Health,
 }
 
+/// A run that is ready, but for its threads.
+pub(super) struct Prepared {
+    pub(super) running: Running,
+    /// What the maker of checkpoints is started with, if there are any.
+    pub(super) setup: Option<Setup>,
+    pub(super) life: Life,
+}
+
 /// Starts a run.
 pub(super) fn spawn(launch: &Launch<'_>) -> Result<Running, PipelineError> {
+    let pace = if launch.workers.spin { Pace::Spins } else { Pace::Parks };
+    let Prepared { mut running, setup, life } = prepare(launch, pace)?;
+    running.outlets.iter().try_for_each(|outlet| outlet.start())?;
+    running.coordinator = setup.map(coordinator::start).transpose()?;
+    if running.shared.duty.is_some() {
+        running.watchdog = Some(watchdog::start(&running.shared)?);
+    }
+    running.start(life)?;
+    Ok(running)
+}
+
+/// Opens what a run needs: its checkpoints and its sinks.
+pub(super) fn prepare(launch: &Launch<'_>, pace: Pace) -> Result<Prepared, PipelineError> {
     let Launch { parts, workers, clock, checkpointing, .. } = launch;
     let (count, started) = (workers.count.get(), clock.now());
     let mut opened = checkpointing.map(|settings| settings.open(&parts.fingerprint)).transpose()?;
@@ -116,106 +126,36 @@ pub(super) fn spawn(launch: &Launch<'_>) -> Result<Running, PipelineError> {
     for (index, open) in parts.outlets.iter().enumerate() {
         running.outlets.push(open(index, count, &shared)?); // on an error, those that are open are finished
     }
+    let mut setup = None;
     if let (Some(cuts), Some(Opened { checkpoints, config, restored })) = (cuts, opened) {
         let number = restored.as_ref().map(|restored| restored.number);
         shared.ledger.write().last = number;
         shared.ledger.write().restored = number;
         let (outlets, shared) = (running.outlets.clone(), Arc::clone(&shared));
-        let restored = restored.map(|restored| restored.sources);
-        let setup =
-            Setup { checkpoints, config, shared, cuts, inbox, outlets, workers: count, restored, started };
-        running.coordinator = Some(coordinator::start(setup)?);
-    }
-    if shared.duty.is_some() {
-        running.watchdog = Some(watchdog::start(&shared)?);
+        let (workers, restored) = (count, restored.map(|restored| restored.sources));
+        setup = Some(Setup { checkpoints, config, shared, cuts, inbox, outlets, workers, restored, started });
     }
     let life = Life {
-        spin: workers.spin,
+        pace,
         graph: Arc::clone(&parts.graph),
         sources: parts.sources.clone(),
         outlets: running.outlets.clone(),
         shared,
         restored: Mutex::new(restored.into_iter().map(Some).collect()),
     };
-    let guards = initialize(Config::Process(count), move |allocator| life.live(allocator))
-        .map_err(|reason| PipelineError::Spawn { workers: count, reason })?;
-    running.guards = Some(guards);
-    Ok(running)
-}
-
-/// What all workers of a run live on. Not the sinks: they are let go with their last writer.
-struct Life {
-    spin: bool,
-    graph: Arc<Graph>,
-    sources: Vec<Arc<dyn Source>>,
-    outlets: Vec<Arc<dyn Outlet>>,
-    shared: Arc<Shared>,
-    /// For each worker the streams that it goes on with. It takes them.
-    restored: Mutex<Vec<Option<Snapshots>>>,
-}
-
-impl Life {
-    /// A worker's whole life. A panic anywhere in it stops all workers and becomes the pipeline's error.
-    fn live(&self, allocator: Allocator) -> Vec<StreamReport> {
-        let (index, shared) = (allocator.index(), &self.shared);
-        shared.register(std::thread::current());
-        let reports = Rc::new(RefCell::new(Vec::new()));
-        let life = catch_unwind(AssertUnwindSafe(|| {
-            let mut worker = Worker::new(WorkerConfig::default(), allocator, Some(std::time::Instant::now()));
-            self.build(&mut worker, &reports);
-            while worker.has_dataflows() && !shared.aborted() {
-                if self.spin {
-                    worker.step();
-                    std::hint::spin_loop();
-                } else {
-                    worker.step_or_park(None);
-                }
-            }
-            for dataflow in worker.installed_dataflows() {
-                worker.drop_dataflow(dataflow);
-            }
-        }));
-        if let Err(panic) = life {
-            let (place, message) = (format!("worker {index}"), panic_message(&*panic));
-            shared.fail(PipelineError::Panicked { place, message });
-        }
-        shared.leave();
-        reports.take()
-    }
-
-    fn build(&self, worker: &mut Worker, reports: &Rc<RefCell<Vec<StreamReport>>>) {
-        let (shared, sources) = (&self.shared, &self.sources);
-        let (index, workers) = (worker.index(), worker.peers());
-        let _busy = shared.busy(index);
-        let used = UsedSlabs::default();
-        let names: Arc<[Arc<str>]> = sources.iter().map(|source| source.name().into()).collect();
-        let capture = shared
-            .cuts
-            .as_ref()
-            .map(|cuts| Capture::new(Arc::clone(cuts), index, workers, names).with(&shared.plot));
-        let restored = self
-            .restored
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get_mut(index)
-            .and_then(Option::take);
-        let mut opened = 0;
-        worker.dataflow(|scope| {
-            let readers = sources.iter().enumerate().map(|(number, source)| {
-                let id = number * workers + index;
-                let (slabs, reads) = ingress(scope, source, id as u32, &used, shared);
-                opened += usize::from(reads);
-                slabs
-            });
-            let slabs = scope.concatenate(readers.collect::<Vec<_>>());
-            let site = Site { graph: &self.graph, outlets: &self.outlets, shared, used: &used, reports };
-            keyed(slabs, &site, capture, restored.unwrap_or_default());
-        });
-        shared.tell(|| Part::Ready { readers: opened });
-    }
+    Ok(Prepared { running, setup, life })
 }
 
 impl Running {
+    /// Starts the workers.
+    pub(super) fn start(&mut self, life: Life) -> Result<(), PipelineError> {
+        let workers = self.shared.workers();
+        let guards = initialize(Config::Process(workers), move |allocator| life.live(allocator))
+            .map_err(|reason| PipelineError::Spawn { workers, reason })?;
+        self.guards = Some(guards);
+        Ok(())
+    }
+
     /// How far it is.
     pub fn progress(&self) -> Progress {
         self.shared.progress()
@@ -267,9 +207,15 @@ impl Running {
     /// Waits as [`join`](Running::join) does. Where the pipeline has failed, the report says how far it came: samples under
     /// way between source and operators are not in it yet, and those that waited for earlier ones count as dropped.
     pub fn outcome(mut self) -> (Report, Result<(), PipelineError>) {
-        let mut streams: Vec<StreamReport> = self.wait().into_iter().flatten().collect();
-        streams.sort_by_key(|stream| stream.header.key);
+        let streams = self.wait();
         self.finish();
+        self.report(streams)
+    }
+
+    /// After all is over: what the workers say of their streams, and what else is known.
+    pub(super) fn report(&self, streams: Vec<Vec<StreamReport>>) -> (Report, Result<(), PipelineError>) {
+        let mut streams: Vec<StreamReport> = streams.into_iter().flatten().collect();
+        streams.sort_by_key(|stream| stream.header.key);
         let sinks = self.outlets.iter().filter_map(|outlet| outlet.report()).collect();
         let (wait, compute) = self.shared.latency();
         let (orphan_values, checkpoints) = (self.shared.orphans(), self.shared.ledger.read());
@@ -277,7 +223,7 @@ impl Running {
         (report, self.shared.take_failure().map_or(Ok(()), Err))
     }
 
-    fn wait(&mut self) -> Vec<Vec<StreamReport>> {
+    pub(super) fn wait(&mut self) -> Vec<Vec<StreamReport>> {
         let Some(guards) = self.guards.take() else { return Vec::new() };
         if self.shared.duty.is_some() {
             while !self.shared.wait_until_gone(Duration::from_millis(100)) {

@@ -136,6 +136,11 @@ impl Shared {
         self.fail(error);
     }
 
+    /// How many workers the run has.
+    pub(super) fn workers(&self) -> usize {
+        self.workers
+    }
+
     pub(super) fn is_hung(&self) -> bool {
         self.hung.load(Ordering::SeqCst)
     }

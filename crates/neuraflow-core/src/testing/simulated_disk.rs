@@ -81,6 +81,27 @@ impl SimulatedDisk {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Opens the file `name` to append to its first `length` bytes; what lies beyond is cut off. It is made if it is not there.
+    ///
+    /// # Errors
+    /// It is shorter than that, or the disk fails.
+    pub fn append_to(&self, name: &str, length: u64) -> io::Result<Box<dyn DiskFile>> {
+        if length == 0 && !self.exists(name)? {
+            return self.create(name);
+        }
+        let mut state = self.state();
+        state.call()?;
+        let (id, boot) = (state.id(name)?, state.boot);
+        let content = state.files.get_mut(&id).ok_or(io::ErrorKind::NotFound)?;
+        let length = usize::try_from(length).unwrap_or(usize::MAX);
+        if content.bytes.len() < length {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        content.bytes.truncate(length);
+        content.synced = content.synced.min(length);
+        Ok(Box::new(SimulatedFile { state: self.state.clone(), boot, id }))
+    }
+
     /// Power fails after `calls` more calls: the one then under way is cut short, all after it fail, until
     /// [`crash`](Self::crash) brings the machine back.
     pub fn lose_power_after(&self, calls: usize) {

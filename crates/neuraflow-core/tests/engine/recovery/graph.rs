@@ -46,22 +46,22 @@ fn info(info: &WindowInfo) -> String {
     )
 }
 
-fn features(features: &Features) -> Row {
+pub(crate) fn features(features: &Features) -> Row {
     let bits: Vec<u64> = features.values.iter().map(|value| value.to_bits()).collect();
     (features.info.stream.name.clone(), format!("{} {bits:x?}", info(&features.info)))
 }
 
-fn window(window: &Window) -> Row {
+pub(crate) fn window(window: &Window) -> Row {
     let bits: Vec<u32> = window.samples.values().iter().map(|value| value.to_bits()).collect();
     (window.info.stream.name.clone(), format!("{} {} {bits:x?}", info(&window.info), window.samples.first()))
 }
 
-fn late(late: &LateSamples) -> Row {
+pub(crate) fn late(late: &LateSamples) -> Row {
     let bits: Vec<u32> = late.chunk.values().iter().map(|value| value.to_bits()).collect();
     (late.stream.name.clone(), format!("{} {bits:x?}", late.chunk.first()))
 }
 
-fn marker(marker: &StreamMarker) -> Row {
+pub(crate) fn marker(marker: &StreamMarker) -> Row {
     (marker.stream.name.clone(), format!("{:?}", marker.marker))
 }
 
@@ -108,7 +108,7 @@ pub(super) fn pipeline(tapes: &[Tape], files: &Files, fuses: &Fuses) -> Pipeline
 }
 
 /// What does not depend on when it was killed.
-pub(super) fn books(report: &Report) -> Vec<String> {
+pub(crate) fn books(report: &Report) -> Vec<String> {
     let told = report.streams.iter().map(|s| {
         let name = &s.header.name;
         format!("{name} {:?} {:?} {} {}", s.accounting, s.windows, s.markers, s.refused_inputs)

@@ -1,14 +1,14 @@
 //! Checkpoints: runs that are killed anywhere and go on, until the end.
 
 mod faults;
-mod graph;
+pub(crate) mod graph;
 mod heavy;
 mod kills;
 mod long;
-mod operators;
+pub(crate) mod operators;
 mod refused;
 mod rescale;
-mod sink;
+pub(crate) mod sink;
 mod store;
 mod supervision;
-mod tape;
+pub(crate) mod tape;
