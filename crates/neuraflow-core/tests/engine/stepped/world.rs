@@ -31,6 +31,8 @@ pub(super) struct Figures {
     /// Restarts that were refused, since nothing was whole any more.
     pub(super) refused: u64,
     pub(super) filled: u64,
+    /// Starts that a disk stood in the way of.
+    pub(super) shaky: u64,
     /// Stands for all that was seen on the way.
     pub(super) trace: u64,
 }
@@ -48,6 +50,7 @@ impl Figures {
         self.older += other.older;
         self.refused += other.refused;
         self.filled += other.filled;
+        self.shaky += other.shaky;
         self.saw(other.trace);
     }
 
@@ -292,7 +295,14 @@ impl World {
     fn start_if_none(&mut self) -> Result<(), Wrong> {
         while self.run.is_none() {
             let workers = 1 + self.random.below(4);
-            match self.pipeline().and_then(|pipeline| pipeline.by_hand(workers)) {
+            let shaky = self.random.chance(15);
+            if shaky {
+                let disk = [&self.state, &self.output][self.random.below(2)];
+                disk.fail_after(self.random.below(25));
+            }
+            let started = self.pipeline().and_then(|pipeline| pipeline.by_hand(workers));
+            self.free();
+            match started {
                 Ok(run) => {
                     let restored = run.checkpoints().restored.unwrap_or(0);
                     if restored < self.newest {
@@ -305,6 +315,9 @@ impl World {
                     (self.newest, self.decayed) = (restored, false);
                     self.figures.rescaled += u64::from(restored > 0 && workers != self.workers);
                     (self.run, self.workers) = (Some(run), workers);
+                }
+                Err(error) if shaky && error.to_string().contains("a simulated fault") => {
+                    self.figures.shaky += 1;
                 }
                 Err(PipelineError::Checkpoint(CheckpointError::NothingUsable { .. })) if self.decayed => {
                     // A person would look after it; here everything begins anew.
