@@ -98,6 +98,7 @@ impl Checkpointing {
     pub(super) fn open(&self, fingerprint: &Fingerprint) -> Result<Opened, CheckpointError> {
         let (store, migration) = (Arc::clone(&self.store), self.migration.clone());
         let (checkpoints, restored) = Checkpoints::open(store, fingerprint.clone(), migration)?;
+        let checkpoints = checkpoints.keeping(self.config.keep());
         Ok(Opened { checkpoints, config: self.config, restored })
     }
 }

@@ -1,9 +1,10 @@
 //! The coordinator: the thread that makes a run's checkpoints.
 //!
 //! It begins them, one at a time; gathers what readers, workers and sinks say; and writes. No worker ever waits for it, and
-//! nothing that goes wrong here stops the signal, but that another process has taken over the store.
+//! nothing that goes wrong here stops the signal, but that another process has taken over the store, or that a store panics.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -11,6 +12,7 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 
 use super::cut::{Cut, Cuts, Part};
+use super::deliver::panic_message;
 use super::error::PipelineError;
 use super::ingress::{TICK_NANOS, Tick};
 use super::outlet::Outlet;
@@ -80,7 +82,15 @@ struct Flight {
 pub(super) fn start(setup: Setup) -> Result<JoinHandle<()>, PipelineError> {
     let (workers, mut coordinator) = (setup.workers, Coordinator::new(setup));
     let thread = std::thread::Builder::new().name("checkpoints".to_owned());
-    let started = thread.spawn(move || while coordinator.wait() {});
+    let shared = Arc::clone(&coordinator.setup.shared);
+    let started = thread.spawn(move || {
+        let turns = AssertUnwindSafe(|| while coordinator.wait() {});
+        if let Err(panic) = catch_unwind(turns) {
+            // Without this thread there are no checkpoints, and who suspends would wait for ever.
+            let (place, message) = ("checkpoints".to_owned(), panic_message(&*panic));
+            shared.fail(PipelineError::Panicked { place, message });
+        }
+    });
     started.map_err(|error| PipelineError::Spawn { workers, reason: error.to_string() })
 }
 

@@ -191,10 +191,7 @@ impl Running {
     /// `samples_in` only. Where the input ends before, or there are no checkpoints, it is drained as by [`stop`](Self::stop), and
     /// there is nothing to go on with: [`suspended`](super::CheckpointReport::suspended) tells.
     pub fn suspend(self) -> Result<Report, PipelineError> {
-        match &self.shared.cuts {
-            Some(cuts) => cuts.tell(Part::Suspend),
-            None => self.stop(),
-        }
+        self.stopper().suspend();
         self.join()
     }
 
@@ -269,5 +266,13 @@ impl Stopper {
     /// Asks for a stop, as [`Running::stop`] does.
     pub fn stop(&self) {
         self.0.request_stop();
+    }
+
+    /// Asks for a last checkpoint, to be left there; without checkpoints for a stop.
+    pub(super) fn suspend(&self) {
+        match &self.0.cuts {
+            Some(cuts) => cuts.tell(Part::Suspend),
+            None => self.stop(),
+        }
     }
 }

@@ -69,6 +69,8 @@ struct Scene {
     stage: Mutex<Stage>,
     changed: Condvar,
     stop: AtomicBool,
+    /// And that at a last checkpoint.
+    suspend: AtomicBool,
 }
 
 /// The run that is on, or was the last.
@@ -81,6 +83,18 @@ struct Stage {
 impl Scene {
     fn lock(&self) -> MutexGuard<'_, Stage> {
         self.stage.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Ends the run that is on, and all that would come after it.
+    fn end(&self) {
+        let stage = self.lock();
+        self.stop.store(true, Ordering::SeqCst);
+        self.tell(&stage.stopper);
+        self.changed.notify_all();
+    }
+
+    fn tell(&self, stopper: &Stopper) {
+        if self.suspend.load(Ordering::SeqCst) { stopper.suspend() } else { stopper.stop() }
     }
 }
 
@@ -97,7 +111,8 @@ impl Pipeline {
         let running = self.start(workers, Health::default())?;
         let health = Health::default();
         let stage = Mutex::new(Stage { watch: running.watch(), stopper: running.stopper(), health });
-        let scene = Arc::new(Scene { stage, changed: Condvar::new(), stop: AtomicBool::new(false) });
+        let (stop, suspend) = (AtomicBool::new(false), AtomicBool::new(false));
+        let scene = Arc::new(Scene { stage, changed: Condvar::new(), stop, suspend });
         let shared = Arc::clone(&scene);
         let thread = std::thread::Builder::new()
             .name("supervisor".to_owned())
@@ -145,7 +160,7 @@ impl Pipeline {
             (stage.watch, stage.stopper) = (running.watch(), running.stopper());
             stage.health.state = State::Running;
             if scene.stop.load(Ordering::SeqCst) {
-                stage.stopper.stop();
+                scene.tell(&stage.stopper);
             }
         }
     }
@@ -194,10 +209,18 @@ impl Supervised {
 
     /// Asks for a stop, as [`Running::stop`] does; it is not started again.
     pub fn stop(&self) {
-        let stage = self.scene.lock();
-        self.scene.stop.store(true, Ordering::SeqCst);
-        stage.stopper.stop();
-        self.scene.changed.notify_all();
+        self.scene.end();
+    }
+
+    /// Makes a last checkpoint and leaves the pipeline there, as [`Running::suspend`] does; it is not started again. Where it has
+    /// just failed, the checkpoint before that is the last.
+    ///
+    /// # Errors
+    /// It had failed, or no last checkpoint could be made.
+    pub fn suspend(self) -> Result<Report, PipelineError> {
+        self.scene.suspend.store(true, Ordering::SeqCst);
+        self.scene.end();
+        self.join()
     }
 
     /// Waits until the input has ended, the pipeline was stopped, or it failed once too often.

@@ -39,6 +39,18 @@ impl Duty {
         Some(Busy(since))
     }
 
+    /// How long the watchdog sleeps between two looks: the pipeline's clock need not be the machine's.
+    fn nap(&self) -> Duration {
+        (self.limit / 4).clamp(Duration::from_millis(1), Duration::from_millis(100))
+    }
+
+    /// The same as [`overdue`](Self::overdue), but where the last look is far too long ago: the process was stopped, or the
+    /// machine asleep, and the workers with it. They get until the next look.
+    fn look(&self, looked: &mut u64, now: u64) -> Option<(usize, Duration)> {
+        let away = Duration::from_nanos(now.saturating_sub(std::mem::replace(looked, now)));
+        if away > 2 * self.nap() + self.limit / 2 { None } else { self.overdue(now) }
+    }
+
     /// A worker that has been at something for too long, and for how long.
     fn overdue(&self, now: u64) -> Option<(usize, Duration)> {
         let times = self.since.iter().map(|since| match since.load(Ordering::Relaxed) {
@@ -55,14 +67,31 @@ pub(super) fn start(shared: &Arc<Shared>) -> Result<JoinHandle<()>, PipelineErro
     let thread = std::thread::Builder::new().name("watchdog".to_owned());
     let started = thread.spawn(move || {
         let Some(duty) = &shared.duty else { return };
-        // The pipeline's clock need not be the machine's.
-        let nap = (duty.limit / 4).clamp(Duration::from_millis(1), Duration::from_millis(100));
-        while !shared.wait_until_gone(nap) {
-            if let Some((worker, time)) = duty.overdue(shared.clock.now()) {
+        let mut looked = shared.clock.now();
+        while !shared.wait_until_gone(duty.nap()) {
+            if let Some((worker, time)) = duty.look(&mut looked, shared.clock.now()) {
                 tracing::error!(worker, ?time, "a worker hangs");
                 return shared.give_up_on(PipelineError::WorkerHung { worker, time });
             }
         }
     });
     started.map_err(|error| PipelineError::Spawn { workers: 1, reason: error.to_string() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_was_stopped_with_the_watchdog_does_not_hang() {
+        let second = 1_000_000_000;
+        let duty = Duty::new(Duration::from_secs(5), 2);
+        let (busy, mut looked) = (duty.begin(1, 10 * second), 10 * second);
+        // The process is stopped for a minute in the middle of an activation.
+        assert_eq!(duty.look(&mut looked, 70 * second), None);
+        let hangs = duty.look(&mut looked, 70 * second + second / 10);
+        assert_eq!(hangs, Some((1, Duration::from_millis(60_100))), "it had its time");
+        drop(busy);
+        assert_eq!(duty.look(&mut looked, 71 * second), None);
+    }
 }

@@ -61,7 +61,7 @@ fn staged(tape: &Tape, file: &File, hold: usize) -> Pipeline {
 #[test]
 fn a_changed_pipeline_names_the_stage_that_differs_and_a_migration_takes_it_over() {
     in_time("changed", || {
-        let (tape, file) = (Tape::eventful("tape", 3, 5_000, 5), File::default());
+        let (tape, file) = (Tape::eventful("tape", 3, 100_000, 5), File::default());
         let store = Arc::new(Memory::default());
         leave_one(&store, &tape, &file, 3);
         // Another graph: the stage is not there any more.

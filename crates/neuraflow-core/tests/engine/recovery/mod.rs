@@ -1,5 +1,6 @@
 //! Checkpoints: runs that are killed anywhere and go on, until the end.
 
+mod decay;
 mod faults;
 pub(crate) mod graph;
 mod heavy;

@@ -12,13 +12,26 @@ pub(crate) struct Memory {
     files: Mutex<BTreeMap<String, Vec<u8>>>,
     /// No room for anything.
     pub(crate) full: AtomicBool,
+    /// Whoever writes panics.
+    pub(crate) panics: AtomicBool,
     /// Every so many writes, one fails; every second of those has been written all the same. Never if 0.
     pub(crate) fails_at: AtomicU64,
     writes: AtomicU64,
 }
 
+impl Memory {
+    /// Damages all files whose names begin so.
+    pub(crate) fn damage(&self, prefix: &str) {
+        let mut files = self.files.lock().unwrap();
+        for (_, bytes) in files.iter_mut().filter(|(name, _)| name.starts_with(prefix)) {
+            bytes.iter_mut().for_each(|byte| *byte ^= 1);
+        }
+    }
+}
+
 impl CheckpointStore for Memory {
     fn put_if_absent(&self, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
+        assert!(!self.panics.load(Ordering::SeqCst), "told to panic");
         if self.full.load(Ordering::SeqCst) {
             let source = io::Error::from(io::ErrorKind::StorageFull);
             return Err(StoreError::Io { action: "write", target: name.into(), source });

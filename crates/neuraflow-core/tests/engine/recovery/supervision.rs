@@ -53,6 +53,29 @@ fn a_pipeline_that_panics_goes_on_from_its_last_checkpoint_in_the_same_process()
 }
 
 #[test]
+fn a_supervised_pipeline_can_be_left_at_a_checkpoint_too() {
+    in_time("left", || {
+        let tapes = [Tape::eventful("tape", 3, 9_000, 7)];
+        let (expected, found, store) = (Files::default(), Files::default(), Arc::new(Memory::default()));
+        pipeline(&tapes, &expected, &Fuses::none()).run().unwrap();
+        let begin = || {
+            let checkpointing = Checkpointing::new(Arc::clone(&store) as _);
+            let checkpointing = checkpointing.with_config(Config::hurried(Duration::ZERO));
+            pipeline(&tapes, &found, &Fuses::none()).checkpoints(checkpointing).unwrap()
+        };
+        let supervised = begin().supervise(Workers::new(2), at_once(1)).unwrap();
+        while supervised.progress().windows < 20 {
+            std::thread::yield_now();
+        }
+        assert!(supervised.suspend().unwrap().checkpoints.suspended);
+        assert!(difference(&expected, &found).is_some(), "it was left before the end");
+        let report = begin().run().unwrap();
+        assert!(report.checkpoints.restored.is_some() && report.balances());
+        assert_eq!(difference(&expected, &found), None);
+    });
+}
+
+#[test]
 fn one_that_always_fails_is_given_up_on() {
     in_time("limit", || {
         let fuses = Fuses { source: Fuse::of(0, Death::Panics), ..Fuses::none() };
