@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 
+use super::cluster::ClusterError;
 use crate::checkpoint::{CheckpointError, RestoreError};
 use crate::model::{Recovery, Span};
 use crate::operator::{Latency, OperatorError};
@@ -187,6 +188,9 @@ pub enum PipelineError {
         /// For how long, by the pipeline's clock.
         time: Duration,
     },
+    /// Several processes do not, or no longer, run the pipeline together.
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
     /// The operating system gave no threads.
     #[error("cannot start {workers} worker threads: {reason}")]
     Spawn {
@@ -204,6 +208,7 @@ impl PipelineError {
             Self::Source { source, .. } => source.recovery(),
             Self::Sink(error) => error.recovery(),
             Self::Checkpoint(error) => error.recovery(),
+            Self::Cluster(error) => error.recovery(),
             Self::Suspend { .. } => Recovery::Retry,
             Self::Panicked { .. }
             | Self::Operator { .. }

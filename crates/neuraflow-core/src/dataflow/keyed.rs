@@ -59,11 +59,20 @@ pub(super) fn keyed(
     let (busy, worker) = (Arc::clone(shared), slabs_scope.index());
     builder.build(move |capabilities| {
         let mut exits = Exits { flushes, capabilities };
+        // What other processes are credited with once it is worked off.
+        let mut abroad = Vec::new();
         move |frontiers| {
             let _busy = busy.busy(worker);
             let mut weight = 0;
+            let peers = streams.shared.peers.clone();
             input.for_each(|capability, slab| {
-                weight += slab.weight();
+                match peers.as_ref().and_then(|peers| peers.origin(slab).map(|from| (peers, from))) {
+                    Some((peers, from)) => {
+                        peers.translate(from, slab);
+                        abroad.push((from, slab.weight()));
+                    }
+                    None => weight += slab.weight(),
+                }
                 if let Some(before) = streams.turn(capability.least().copied().unwrap_or_default()) {
                     streams.computed();
                     exits.leave(before);
@@ -88,6 +97,9 @@ pub(super) fn keyed(
             }
             if weight > 0 {
                 streams.shared.pressure.leave(weight);
+            }
+            for (from, weight) in abroad.drain(..) {
+                peers.iter().for_each(|peers| peers.credit(from, weight));
             }
             exits.advance(frontiers[0].frontier().first());
         }

@@ -41,16 +41,20 @@ impl Life {
         let (index, shared) = (allocator.index(), &self.shared);
         shared.register(std::thread::current());
         let reports = Rc::new(RefCell::new(Vec::new()));
+        let mut worker = Worker::new(WorkerConfig::default(), allocator, self.pace.begins());
         let life = catch_unwind(AssertUnwindSafe(|| {
-            let mut worker = Worker::new(WorkerConfig::default(), allocator, self.pace.begins());
             self.build(&mut worker, &reports);
             self.pace.built(index);
             while worker.has_dataflows() && !shared.aborted() && self.pace.step(&mut worker, shared) {}
+        }));
+        // Not while it unwinds: Timely's own threads panic when they find that a worker has been dropped by a panic.
+        let end = catch_unwind(AssertUnwindSafe(|| {
             for dataflow in worker.installed_dataflows() {
                 worker.drop_dataflow(dataflow);
             }
+            drop(worker);
         }));
-        if let Err(panic) = life {
+        if let Err(panic) = life.and(end) {
             let (place, message) = (format!("worker {index}"), panic_message(&*panic));
             shared.fail(PipelineError::Panicked { place, message });
         }

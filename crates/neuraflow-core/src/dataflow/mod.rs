@@ -8,6 +8,7 @@
 //! | `cut`, `capture`, `align` | what divides the data at a checkpoint: at sources, in streams, at sinks |
 //! | `coordinator`, `checkpointing` | the thread that makes checkpoints, and what it is told |
 //! | `runtime`, `life`, `pace`, `shared`, `pressure` | the threads, and what they have in common |
+//! | `cluster` | several processes that run one pipeline together |
 //! | `supervisor`, `watchdog` | what is done where one fails or hangs |
 //! | `report`, `watch` | what is known of a run |
 //! | `planted`, `stepped` | for tests: bugs to switch on, and a run without any thread that does what it likes |
@@ -17,6 +18,7 @@ mod books;
 mod capture;
 mod chain;
 mod checkpointing;
+mod cluster;
 mod coordinator;
 mod cut;
 mod deliver;
@@ -51,6 +53,7 @@ mod watch;
 mod watchdog;
 
 pub use checkpointing::{CheckpointReport, Checkpointing};
+pub use cluster::{Cluster, ClusterError};
 pub use error::{BuildError, PipelineError, RestoreFault};
 pub use flow::{Branch, Flow, Tumbling};
 pub use items::{LateSamples, StreamMarker};

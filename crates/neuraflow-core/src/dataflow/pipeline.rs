@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::checkpointing::Checkpointing;
+use super::cluster::Cluster;
 use super::draft::SharedDraft;
 use super::error::{BuildError, PipelineError};
 use super::flow::Flow;
@@ -132,6 +133,22 @@ impl Pipeline {
         self.start(workers, Health::default())
     }
 
+    /// Starts this process's part of a run that several processes share, once all of them are there. Each computes the streams
+    /// that its workers' key groups map to, wherever they come in; its sinks get the items of those, and its report is about
+    /// them. Sources are asked for a reader on every worker of every process.
+    ///
+    /// A cluster stops as a whole: with the first process that is [stopped](Running::stop), and with an error in all the others
+    /// when one fails or is lost. It is for work that needs more than one machine, on a private network: nothing is encrypted.
+    /// Otherwise run one process for each set of partitions.
+    ///
+    /// # Errors
+    /// The processes do not come together ([`ClusterError`](super::ClusterError)), or are not of one build with the same
+    /// settings: all of them are told so. A cluster makes no checkpoints.
+    pub fn spawn_cluster(self, cluster: &Cluster) -> Result<Running, PipelineError> {
+        let launch = self.launch(cluster.workers, Health::default());
+        spawn(&Launch { cluster: Some(cluster), ..launch })
+    }
+
     /// Starts a run, and may do so again.
     pub(super) fn start(&self, workers: Workers, health: Health) -> Result<Running, PipelineError> {
         spawn(&self.launch(workers, health))
@@ -140,7 +157,8 @@ impl Pipeline {
     pub(super) fn launch(&self, workers: Workers, health: Health) -> Launch<'_> {
         let Self { parts, checkpointing, watchdog, planted, clock, .. } = self;
         let (checkpointing, watchdog, planted) = (checkpointing.as_ref(), *watchdog, *planted);
-        Launch { parts, workers, clock, checkpointing, watchdog, planted, health }
+        let cluster = None;
+        Launch { parts, workers, cluster, clock, checkpointing, watchdog, planted, health }
     }
 
     /// Runs on one worker until the input ends.

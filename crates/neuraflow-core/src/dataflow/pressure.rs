@@ -4,7 +4,7 @@
 //! when there is room again: a source that can pause pauses, and a device's bounded queue applies its policy.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use crate::source::Waker;
 
@@ -15,6 +15,10 @@ const IN_FLIGHT: usize = 4 << 20;
 pub(super) struct Pressure {
     in_flight: AtomicUsize,
     held: AtomicUsize,
+    /// Other processes whose sinks hold items back.
+    elsewhere: AtomicUsize,
+    /// Woken when sinks here begin to hold items back, and when they no longer do.
+    neighbours: OnceLock<Waker>,
     waiting: AtomicBool,
     ingress: Mutex<Vec<Waker>>,
 }
@@ -35,7 +39,9 @@ impl Pressure {
     }
 
     fn has_room(&self) -> bool {
-        self.in_flight.load(Ordering::SeqCst) < IN_FLIGHT && self.held.load(Ordering::SeqCst) == 0
+        self.in_flight.load(Ordering::SeqCst) < IN_FLIGHT
+            && !self.holds()
+            && self.elsewhere.load(Ordering::SeqCst) == 0
     }
 
     pub(super) fn enter(&self, weight: usize) {
@@ -49,11 +55,39 @@ impl Pressure {
 
     /// A sink holds `items` back.
     pub(super) fn hold(&self, items: usize) {
-        self.held.fetch_add(items, Ordering::SeqCst);
+        if items > 0 && self.held.fetch_add(items, Ordering::SeqCst) == 0 {
+            self.tell_neighbours();
+        }
     }
 
     pub(super) fn release(&self, items: usize) {
-        self.held.fetch_sub(items, Ordering::SeqCst);
+        if items > 0 && self.held.fetch_sub(items, Ordering::SeqCst) == items {
+            self.tell_neighbours();
+        }
+        self.wake_if_room();
+    }
+
+    /// Whether a sink here holds items back.
+    pub(super) fn holds(&self) -> bool {
+        self.held.load(Ordering::SeqCst) > 0
+    }
+
+    /// Whom to wake when that changes.
+    pub(super) fn set_neighbours(&self, waker: Waker) {
+        let _ = self.neighbours.set(waker); // there is one cluster
+    }
+
+    fn tell_neighbours(&self) {
+        self.neighbours.get().into_iter().for_each(Waker::wake);
+    }
+
+    /// Sinks of another process hold items back.
+    pub(super) fn hold_elsewhere(&self) {
+        self.elsewhere.fetch_add(1, Ordering::SeqCst);
+    }
+
+    pub(super) fn release_elsewhere(&self) {
+        self.elsewhere.fetch_sub(1, Ordering::SeqCst);
         self.wake_if_room();
     }
 

@@ -1,6 +1,7 @@
 //! The runtime: workers that the host can start, watch, stop and join.
 
 use std::num::NonZeroUsize;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -9,6 +10,7 @@ use crossbeam_channel::unbounded;
 use timely::communication::{Config, WorkerGuards, initialize};
 
 use super::checkpointing::{Checkpointing, Opened};
+use super::cluster::{Cluster, ClusterError, Links, Mesh};
 use super::coordinator::{self, Setup};
 use super::cut::{Cuts, Part};
 use super::error::PipelineError;
@@ -57,6 +59,9 @@ pub struct Running {
     /// The thread that makes checkpoints.
     coordinator: Option<JoinHandle<()>>,
     watchdog: Option<JoinHandle<()>>,
+    /// What connects it with other processes; and Timely's connections, as long as no worker has them.
+    links: Option<Links>,
+    mesh: Option<Mesh>,
 }
 
 /// How far a running pipeline is.
@@ -76,6 +81,8 @@ pub struct Progress {
 pub(super) struct Launch<'a> {
     pub(super) parts: &'a Parts,
     pub(super) workers: Workers,
+    /// If other processes run it too.
+    pub(super) cluster: Option<&'a Cluster>,
     pub(super) clock: &'a Arc<dyn Clock>,
     pub(super) checkpointing: Option<&'a Checkpointing>,
     /// How long a worker may be at one thing.
@@ -106,15 +113,19 @@ pub(super) fn spawn(launch: &Launch<'_>) -> Result<Running, PipelineError> {
     Ok(running)
 }
 
-/// Opens what a run needs: its checkpoints and its sinks.
+/// Opens what a run needs: other processes, its checkpoints and its sinks.
 pub(super) fn prepare(launch: &Launch<'_>, pace: Pace) -> Result<Prepared, PipelineError> {
-    let Launch { parts, workers, clock, checkpointing, .. } = launch;
+    let Launch { parts, workers, clock, checkpointing, cluster, .. } = launch;
+    if cluster.is_some() && checkpointing.is_some() {
+        return Err(ClusterError::Checkpoints.into());
+    }
+    let (met, peers) = cluster.map(|cluster| cluster.meet(&parts.fingerprint)).transpose()?.unzip();
     let (count, started) = (workers.count.get(), clock.now());
     let mut opened = checkpointing.map(|settings| settings.open(&parts.fingerprint)).transpose()?;
     let (parts_of_run, inbox) = unbounded();
     let cuts = opened.as_ref().map(|_| Arc::new(Cuts::new(parts_of_run)));
     let resume = opened.as_ref().map_or_else(Resume::default, Opened::resume);
-    let shared = Arc::new(Shared::new(launch, cuts.clone(), resume));
+    let shared = Arc::new(Shared::new(launch, cuts.clone(), resume, peers));
     let restored = opened.as_mut().map(|opened| opened.take_streams(count, &shared.plot)).unwrap_or_default();
     let mut running = Running {
         shared: Arc::clone(&shared),
@@ -122,7 +133,12 @@ pub(super) fn prepare(launch: &Launch<'_>, pace: Pace) -> Result<Prepared, Pipel
         outlets: Vec::new(),
         coordinator: None,
         watchdog: None,
+        links: None,
+        mesh: None,
     };
+    if let Some((links, mesh)) = met.map(|met| met.link(&shared)).transpose()? {
+        (running.links, running.mesh) = (Some(links), Some(mesh));
+    }
     for (index, open) in parts.outlets.iter().enumerate() {
         running.outlets.push(open(index, count, &shared)?); // on an error, those that are open are finished
     }
@@ -150,9 +166,13 @@ impl Running {
     /// Starts the workers.
     pub(super) fn start(&mut self, life: Life) -> Result<(), PipelineError> {
         let workers = self.shared.workers();
-        let guards = initialize(Config::Process(workers), move |allocator| life.live(allocator))
-            .map_err(|reason| PipelineError::Spawn { workers, reason })?;
-        self.guards = Some(guards);
+        let live = move |allocator| life.live(allocator);
+        let guards = match self.mesh.take() {
+            Some(mesh) => mesh.start(&self.shared, live),
+            None => initialize(Config::Process(workers), live)
+                .map_err(|reason| PipelineError::Spawn { workers, reason }),
+        };
+        self.guards = Some(guards?);
         Ok(())
     }
 
@@ -221,6 +241,12 @@ impl Running {
     }
 
     pub(super) fn wait(&mut self) -> Vec<Vec<StreamReport>> {
+        let reports = self.wait_for_workers();
+        self.links = None; // waits for the good-byes of other processes
+        reports
+    }
+
+    fn wait_for_workers(&mut self) -> Vec<Vec<StreamReport>> {
         let Some(guards) = self.guards.take() else { return Vec::new() };
         if self.shared.duty.is_some() {
             while !self.shared.wait_until_gone(Duration::from_millis(100)) {
@@ -231,8 +257,10 @@ impl Running {
                 }
             }
         }
-        // A worker catches its own panics, so that each result is there.
-        guards.join().into_iter().filter_map(Result::ok).collect()
+        // A worker catches its own panics, so that each result is there. Timely joins its connections as well, and panics if
+        // they have: the run has an error then.
+        let results = catch_unwind(AssertUnwindSafe(|| guards.join())).unwrap_or_default();
+        results.into_iter().filter_map(Result::ok).collect()
     }
 
     /// After all workers are gone: waits for the sinks, and then for the checkpoint that may be under way.

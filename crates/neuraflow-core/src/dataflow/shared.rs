@@ -7,6 +7,7 @@ use std::thread::Thread;
 use std::time::Duration;
 
 use super::checkpointing::Ledger;
+use super::cluster::Peers;
 use super::cut::{Cuts, Part};
 use super::error::PipelineError;
 use super::planted::Plot;
@@ -44,6 +45,8 @@ impl Resume {
 pub(super) struct Shared {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) pressure: Pressure,
+    /// The other processes, in a cluster.
+    pub(super) peers: Option<Arc<Peers>>,
     /// Sources stop being polled, and everything under way is drained.
     stop: AtomicBool,
     /// Workers leave their loops at once.
@@ -76,10 +79,20 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    pub(super) fn new(launch: &Launch<'_>, cuts: Option<Arc<Cuts>>, resume: Resume) -> Self {
+    pub(super) fn new(
+        launch: &Launch<'_>,
+        cuts: Option<Arc<Cuts>>,
+        resume: Resume,
+        peers: Option<Peers>,
+    ) -> Self {
         let (workers, watchdog) = (launch.workers.count(), launch.watchdog);
+        let (pressure, peers) = (Pressure::default(), peers.map(Arc::new));
+        if let Some(peers) = peers.clone() {
+            pressure.set_neighbours(Waker::new(move || peers.look()));
+        }
         Self {
             clock: Arc::clone(launch.clock),
+            peers,
             suspended: AtomicBool::new(false),
             cuts,
             resume,
@@ -91,7 +104,7 @@ impl Shared {
             hung: AtomicBool::new(false),
             workers,
             ledger: Ledger::default(),
-            pressure: Pressure::default(),
+            pressure,
             stop: AtomicBool::new(false),
             abort: AtomicBool::new(false),
             failure: Mutex::new(None),
@@ -117,7 +130,9 @@ impl Shared {
             (health.state, health.reason) = (State::after(&error), Some(error.to_string()));
         }
         drop(health);
+        let reason = self.peers.as_ref().map(|_| error.to_string()).unwrap_or_default();
         self.failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+        self.peers.iter().for_each(|peers| peers.fail(&reason));
         self.abort.store(true, Ordering::SeqCst);
         self.unpark_all();
     }
@@ -147,12 +162,17 @@ impl Shared {
 
     /// A worker begins something that should not take long.
     pub(super) fn busy(&self, worker: usize) -> Option<Busy<'_>> {
-        self.duty.as_ref().and_then(|duty| duty.begin(worker, self.clock.now()))
+        self.duty.as_ref().and_then(|duty| duty.begin(worker % self.workers, self.clock.now()))
     }
 
     /// A worker has left.
     pub(super) fn leave(&self) {
-        *self.gone.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+        let mut gone = self.gone.lock().unwrap_or_else(PoisonError::into_inner);
+        *gone += 1;
+        if let Some(peers) = self.peers.as_ref().filter(|_| *gone >= self.workers) {
+            peers.part();
+        }
+        drop(gone);
         self.left.notify_all();
     }
 
@@ -203,6 +223,7 @@ impl Shared {
     pub(super) fn request_stop(&self) {
         self.stop.store(true, Ordering::SeqCst);
         self.wake_ingress();
+        self.peers.iter().for_each(|peers| peers.stop());
     }
 
     /// Makes every ingress run, so that it notices a stop or a cut.

@@ -14,7 +14,7 @@ use neuraflow_core::source::{Polled, Source, SourceContext, SourceError, SourceR
 use super::parts::{Keep, Script, Sum, header};
 
 /// Gives samples for ever, on every worker its own stream, and goes idle now and then as a device does.
-struct Endless;
+pub(crate) struct Endless;
 
 struct EndlessReader {
     header: StreamHeader,

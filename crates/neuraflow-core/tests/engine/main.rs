@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)] // helpers of tests, outside the test functions that clippy knows
 
+mod cluster;
 mod failures;
 mod flow;
 mod graphs;
