@@ -21,7 +21,7 @@ use super::pipeline::Parts;
 use super::planted::Planted;
 use super::report::{Report, StreamReport};
 use super::shared::{Resume, Shared};
-use super::watch::{Health, State, Watch};
+use super::watch::{Health, Run, State, Watch};
 use super::watchdog;
 use crate::resilience::Clock;
 
@@ -188,7 +188,11 @@ impl Running {
 
     /// Looks on from another thread, for dashboards and metrics.
     pub fn watch(&self) -> Watch {
-        Watch::new(&self.shared, &self.outlets)
+        Watch::new(Arc::new(self.run()))
+    }
+
+    pub(super) fn run(&self) -> Run {
+        Run::new(&self.shared, &self.outlets)
     }
 
     /// Asks for a stop: sources are read no further, everything under way is drained, the last windows are flushed.

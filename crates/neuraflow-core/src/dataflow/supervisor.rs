@@ -9,7 +9,7 @@ use super::error::PipelineError;
 use super::pipeline::Pipeline;
 use super::report::Report;
 use super::runtime::{Progress, Running, Stopper, Workers};
-use super::watch::{Health, State, Watch};
+use super::watch::{Health, Run, State, Watch, Watched};
 
 /// How often a pipeline that fails is started again, and how long after.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,7 +75,7 @@ struct Scene {
 
 /// The run that is on, or was the last.
 struct Stage {
-    watch: Watch,
+    run: Run,
     stopper: Stopper,
     health: Health,
 }
@@ -98,6 +98,20 @@ impl Scene {
     }
 }
 
+impl Watched for Scene {
+    fn look(&self) -> (Run, Health) {
+        let stage = self.lock();
+        if stage.health.state != State::Running {
+            return (stage.run.clone(), stage.health.clone());
+        }
+        let mut health = stage.run.health();
+        if health.state == State::Failed {
+            health.state = State::Restarting; // until the supervisor knows better
+        }
+        (stage.run.clone(), health)
+    }
+}
+
 impl Pipeline {
     /// Starts the pipeline, and starts it again from its last checkpoint whenever it fails: after a panic, or an error of a source,
     /// an operator or a sink. Without [checkpoints](Self::checkpoints) it begins at the beginning each time.
@@ -110,7 +124,7 @@ impl Pipeline {
     pub fn supervise(self, workers: Workers, restarts: Restarts) -> Result<Supervised, PipelineError> {
         let running = self.start(workers, Health::default())?;
         let health = Health::default();
-        let stage = Mutex::new(Stage { watch: running.watch(), stopper: running.stopper(), health });
+        let stage = Mutex::new(Stage { run: running.run(), stopper: running.stopper(), health });
         let (stop, suspend) = (AtomicBool::new(false), AtomicBool::new(false));
         let scene = Arc::new(Scene { stage, changed: Condvar::new(), stop, suspend });
         let shared = Arc::clone(&scene);
@@ -157,7 +171,7 @@ impl Pipeline {
                 }
             };
             let mut stage = scene.lock();
-            (stage.watch, stage.stopper) = (running.watch(), running.stopper());
+            (stage.run, stage.stopper) = (running.run(), running.stopper());
             stage.health.state = State::Running;
             if scene.stop.load(Ordering::SeqCst) {
                 scene.tell(&stage.stopper);
@@ -186,25 +200,17 @@ impl Pipeline {
 impl Supervised {
     /// How it is: whether it runs, how often it was started again, and why the last time.
     pub fn health(&self) -> Health {
-        let stage = self.scene.lock();
-        if stage.health.state != State::Running {
-            return stage.health.clone();
-        }
-        let mut health = stage.watch.health();
-        if health.state == State::Failed {
-            health.state = State::Restarting; // until the supervisor knows better
-        }
-        health
+        self.scene.look().1
     }
 
     /// How far the present run is.
     pub fn progress(&self) -> Progress {
-        self.scene.lock().watch.progress()
+        self.watch().progress()
     }
 
-    /// Looks on at the present run from another thread. After a restart it shows what is over.
+    /// Looks on from another thread, at whichever run is on.
     pub fn watch(&self) -> Watch {
-        self.scene.lock().watch.clone()
+        Watch::new(Arc::clone(&self.scene) as _)
     }
 
     /// Asks for a stop, as [`Running::stop`] does; it is not started again.

@@ -18,7 +18,17 @@ pub(super) const INTERVAL: u64 = 250_000_000;
 
 /// Looks on at a pipeline from any thread. Keeps nothing of it alive.
 #[derive(Clone)]
-pub struct Watch {
+pub struct Watch(Arc<dyn Watched>);
+
+/// What can be watched: one run, or a supervisor and the run that is on.
+pub(super) trait Watched: Send + Sync {
+    /// The run that is on or was the last, and how the pipeline is.
+    fn look(&self) -> (Run, Health);
+}
+
+/// One run, as it is seen from outside.
+#[derive(Clone)]
+pub(super) struct Run {
     shared: Arc<Shared>,
     outlets: Vec<Weak<dyn Outlet>>,
 }
@@ -67,6 +77,26 @@ pub enum State {
 }
 
 impl State {
+    /// All there are.
+    pub const ALL: &'static [Self] =
+        &[Self::Running, Self::Restarting, Self::Hung, Self::Failed, Self::Finished];
+
+    /// Its name, for messages and metrics.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Restarting => "restarting",
+            Self::Hung => "hung",
+            Self::Failed => "failed",
+            Self::Finished => "finished",
+        }
+    }
+
+    /// Whether somebody should know: it does not run, and did not come to its end either.
+    pub const fn is_trouble(self) -> bool {
+        matches!(self, Self::Restarting | Self::Hung | Self::Failed)
+    }
+
     /// What a pipeline is at after an error.
     pub(super) fn after(error: &PipelineError) -> Self {
         match error {
@@ -100,34 +130,51 @@ pub struct LatencySplit {
     pub total: LatencyHistogram,
 }
 
-impl Watch {
+impl Run {
     pub(super) fn new(shared: &Arc<Shared>, outlets: &[Arc<dyn Outlet>]) -> Self {
         shared.board.watched.store(true, Ordering::Relaxed);
         Self { shared: Arc::clone(shared), outlets: outlets.iter().map(Arc::downgrade).collect() }
     }
 
-    /// Where the pipeline is.
+    pub(super) fn health(&self) -> Health {
+        self.shared.health()
+    }
+}
+
+impl Watched for Run {
+    fn look(&self) -> (Run, Health) {
+        (self.clone(), self.health())
+    }
+}
+
+impl Watch {
+    pub(super) fn new(watched: Arc<dyn Watched>) -> Self {
+        Self(watched)
+    }
+
+    /// Where the pipeline is. What is counted begins anew when it is started again.
     pub fn status(&self) -> Status {
+        let (Run { shared, outlets }, health) = self.0.look();
         let sinks: Vec<_> =
-            self.outlets.iter().filter_map(Weak::upgrade).filter_map(|outlet| outlet.report()).collect();
-        let (wait, compute) = self.shared.latency();
+            outlets.iter().filter_map(Weak::upgrade).filter_map(|outlet| outlet.report()).collect();
+        let (wait, compute) = shared.latency();
         let mut latency = LatencySplit { wait, compute, ..LatencySplit::default() };
         for sink in &sinks {
             latency.output.merge(&sink.output);
             latency.total.merge(&sink.latency);
         }
-        let checkpoints = self.shared.ledger.read();
-        Status { streams: self.shared.board.read(), sinks, latency, checkpoints, health: self.health() }
+        Status { streams: shared.board.read(), sinks, latency, checkpoints: shared.ledger.read(), health }
     }
 
     /// Whether it runs: for a health check, which need not look at all the rest.
     pub fn health(&self) -> Health {
-        self.shared.health()
+        self.0.look().1
     }
 
     /// How far it is.
     pub fn progress(&self) -> Progress {
-        self.shared.progress()
+        let (run, Health { state, restarts, .. }) = self.0.look();
+        Progress { state, restarts, ..run.shared.progress() }
     }
 }
 

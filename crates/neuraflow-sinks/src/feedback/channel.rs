@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-use neuraflow_core::dataflow::Watch;
+use neuraflow_core::dataflow::{Health, Watch};
 use neuraflow_core::model::{Span, StreamHeader, StreamKey, WindowInfo};
 use neuraflow_core::resilience::Clock;
 use tokio::sync::Notify;
@@ -28,6 +28,8 @@ pub(super) struct Core {
     pub(super) status_due: u64,
     /// The state that the last status told.
     pub(super) said: State,
+    /// How the watched pipeline was when the last status told it.
+    pub(super) told: Option<Health>,
     /// The latency that the last status told.
     pub(super) latency: Option<LatencyBody>,
     /// Windows that the watched pipeline had closed for each stream when it was looked at last.
@@ -103,6 +105,7 @@ impl Channel {
             group_delay: Span::ZERO,
             status_due: 0,
             said: State::Waiting,
+            told: None,
             latency: None,
             windows: BTreeMap::new(),
         };

@@ -105,7 +105,7 @@ impl Feedback {
             core.windows.clear();
             if core.life.state().is_final() {
                 // What the pipeline before has counted is no sign of life of the one to come.
-                (core.watch, core.latency, core.hop) = (None, None, None);
+                (core.watch, core.told, core.latency, core.hop) = (None, None, None, None);
                 core.streams.clear();
             }
             core.life.reopen()

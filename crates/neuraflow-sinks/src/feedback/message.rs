@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::life::State;
 use super::suppress::Suppressed;
+use super::vitals::PipelineBody;
 
 /// The kinds of messages that can be asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -260,6 +261,8 @@ pub struct StatusBody {
     pub accounting: Option<Accounting>,
     /// Windows by status; `None` where no pipeline is watched.
     pub windows: Option<WindowsBody>,
+    /// Whether the pipeline runs; `None` where none is watched.
+    pub pipeline: Option<PipelineBody>,
     /// The parts of latency; `None` where no pipeline is watched.
     pub latency_us: Option<LatencyBody>,
     /// Windows that were not published: too late, or published before.

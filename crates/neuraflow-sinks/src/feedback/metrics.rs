@@ -15,6 +15,7 @@ use super::hub::Hub;
 use super::life::State;
 use super::message::{Body, Kind, LatencyBody};
 use super::suppress::Suppressed;
+use super::vitals;
 
 /// What the server counts itself.
 #[derive(Debug, Default)]
@@ -182,17 +183,17 @@ impl Scrape {
 }
 
 /// One metric with all its label sets.
-struct Family<'a>(MetricEncoder<'a>);
+pub(super) struct Family<'a>(MetricEncoder<'a>);
 
 impl Family<'_> {
-    fn counter(&mut self, labels: &[(&str, &str)], value: u64) -> fmt::Result {
+    pub(super) fn counter(&mut self, labels: &[(&str, &str)], value: u64) -> fmt::Result {
         if labels.is_empty() {
             return self.0.encode_counter::<NoLabelSet, _, u64>(&value, None);
         }
         self.0.encode_family(&labels)?.encode_counter::<NoLabelSet, _, u64>(&value, None)
     }
 
-    fn gauge(&mut self, labels: &[(&str, &str)], value: f64) -> fmt::Result {
+    pub(super) fn gauge(&mut self, labels: &[(&str, &str)], value: f64) -> fmt::Result {
         self.0.encode_family(&labels)?.encode_gauge(&value)
     }
 }
@@ -208,6 +209,11 @@ impl Collector for Scrape {
         family("neuraflow_latency_seconds", "Latency of windows since the start, by part", Gauge, &|f| {
             self.latency(f)
         })?;
+        for (name, help, kind, write) in vitals::METRICS {
+            family(name, help, kind, &|f| {
+                self.watched().try_for_each(|(session, status)| write(f, session, status))
+            })?;
+        }
         family("neuraflow_session_state", "1 for the state that a session is in", Gauge, &|f| {
             self.states(f)
         })?;

@@ -49,6 +49,7 @@ mod status;
 mod subscriber;
 mod subscription;
 mod suppress;
+mod vitals;
 
 pub use config::FeedbackConfig;
 pub use error::FeedbackError;
@@ -65,3 +66,4 @@ pub use sink::{FeedbackSink, FeedbackWriter};
 pub use subscriber::Subscriber;
 pub use subscription::Subscription;
 pub use suppress::Suppressed;
+pub use vitals::{CheckpointsBody, PipelineBody};

@@ -25,6 +25,7 @@ use super::message::StreamBody;
 use super::metrics;
 use super::server::Connection;
 use super::subscription::Subscription;
+use super::vitals;
 
 /// What every route needs.
 #[derive(Clone)]
@@ -133,10 +134,15 @@ struct Health {
 async fn health(State(site): State<Site>) -> Response {
     let ill = |channel: &Arc<super::channel::Channel>| {
         let core = channel.lock();
-        let state = core.life.state();
-        let why = core.life.why().unwrap_or("no reason given");
-        matches!(state, Life::Stale | Life::Failed)
-            .then(|| format!("session {} is {}: {why}", channel.name, state.name()))
+        let (state, watch) = (core.life.state(), core.watch.clone());
+        let why = core.life.why().unwrap_or("no reason given").to_owned();
+        drop(core);
+        // Of a session that is over the host has had the last word.
+        let watch = watch.filter(|_| !state.is_final());
+        let trouble = watch.and_then(|watch| vitals::trouble(&watch.health()));
+        let ill = matches!(state, Life::Stale | Life::Failed);
+        let why = trouble.or_else(|| ill.then(|| format!("is {}: {why}", state.name())));
+        why.map(|why| format!("session {} {why}", channel.name))
     };
     let why: Vec<_> = site.hub.channels().iter().filter_map(ill).collect();
     let status = if why.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };

@@ -1,4 +1,4 @@
-//! The status of a session: on every change of state, and twice a second.
+//! The status of a session: on every change of its state or its pipeline's, and twice a second.
 
 use neuraflow_core::dataflow::{LatencyHistogram, LatencySplit, Status, Watch};
 use neuraflow_core::model::{Span, StreamKey};
@@ -6,6 +6,7 @@ use neuraflow_core::window::Accounting;
 
 use super::channel::{Channel, Core, pace};
 use super::message::{Body, LatencyBody, Quantiles, StatusBody, WindowsBody};
+use super::vitals::PipelineBody;
 
 /// Nanoseconds from one status to the next.
 const INTERVAL: u64 = 500_000_000;
@@ -19,9 +20,9 @@ impl Channel {
         let name = |key: StreamKey| streams.get(&key).map_or_else(String::new, |header| header.name.clone());
         let changed = life.tick(now, name);
         let due = changed || now >= core.status_due;
-        let watch = core.watch.clone();
+        let (watch, told) = (core.watch.clone(), core.told.clone());
         drop(core);
-        if due {
+        if due || watch.as_ref().map(Watch::health) != told {
             self.publish_status(watch.as_ref());
         }
     }
@@ -45,12 +46,14 @@ impl Channel {
             hop_ms: core.hop_ms(),
             accounting: status.as_ref().map(accounting),
             windows: status.as_ref().map(windows),
+            pipeline: status.as_ref().map(PipelineBody::of),
             latency_us: core.latency,
             suppressed: self.suppressions.counts(),
             group_delay_ms: core.group_delay.as_millis_f64(),
             clients: self.clients(),
         };
         core.said = body.state;
+        core.told = status.map(|status| status.health);
         core.status_due = now.saturating_add(INTERVAL);
         let gone = core.ring.push(Body::Status(Box::new(body)));
         drop(core);

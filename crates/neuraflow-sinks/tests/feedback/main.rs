@@ -13,3 +13,4 @@ mod process;
 mod protocol;
 mod scraped;
 mod suppress;
+mod vitals;

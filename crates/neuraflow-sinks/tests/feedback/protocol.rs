@@ -83,8 +83,8 @@ fn every_kind_in_both_sub_protocols() {
         assert_eq!(
             without_seq(client.next()),
             json!({"kind": "status", "skipped": 0, "state": "failed", "why": "the headset is gone",
-                "streams": [stream], "hop_ms": 50.0, "accounting": null, "windows": null, "latency_us": null,
-                "suppressed": {"stale": 0, "repeat": 0}, "group_delay_ms": 13.0, "clients": 1})
+                "streams": [stream], "hop_ms": 50.0, "accounting": null, "windows": null, "pipeline": null,
+                "latency_us": null, "suppressed": {"stale": 0, "repeat": 0}, "group_delay_ms": 13.0, "clients": 1})
         );
 
         assert_eq!(client.until(|m| m["kind"] == "heartbeat"), json!({"kind": "heartbeat", "skipped": 0}));

@@ -38,6 +38,7 @@ fn a_pipeline_that_panics_goes_on_from_its_last_checkpoint_in_the_same_process()
             };
             let supervised = pipeline(&tapes, &found, &fuses).checkpoints(hurried()).unwrap();
             let supervised = supervised.supervise(Workers::new(2), at_once(9)).unwrap();
+            let watch = supervised.watch();
             while !matches!(supervised.health().state, State::Finished) {
                 assert_ne!(supervised.health().state, State::Failed, "{:?}", supervised.health());
                 std::thread::yield_now();
@@ -45,6 +46,7 @@ fn a_pipeline_that_panics_goes_on_from_its_last_checkpoint_in_the_same_process()
             let health = supervised.health();
             assert!((1..=5).contains(&health.restarts) && health.reason.is_some(), "{health:?}");
             assert_eq!(supervised.progress().restarts, health.restarts);
+            assert_eq!(watch.status().health, health, "it looks at the run that is on");
             let after = supervised.join().unwrap();
             assert_eq!(difference(&expected, &found), None, "{death:?}");
             assert_eq!(books(&report), books(&after), "{death:?}");
