@@ -112,16 +112,27 @@ fn processes_that_differ_are_told_so_on_both_sides() {
 
 #[test]
 fn all_are_told_when_two_of_three_differ() {
+    [0, 300].into_iter().for_each(two_of_three_differ);
+}
+
+/// The one that does not differ comes so many milliseconds later.
+fn two_of_three_differ(late: u64) {
     let other = {
         let (sink, _) = Keep::<Features>::new();
         let graph = Pipeline::from(Script::of(&headers(), 5_000, 7)).window(Tumbling::millis(100));
         graph.feature(Sum::default).sink(sink).build().unwrap()
     };
-    let begun = Instant::now();
-    let errors: Vec<_> = start(vec![sums(Sum::default()).0, sums(Sum::default()).0, other], 1)
-        .into_iter()
-        .map(cluster_error)
-        .collect();
+    let (begun, addresses) = (Instant::now(), addresses(3));
+    let pipelines = [(sums(Sum::default()).0, 0), (sums(Sum::default()).0, late), (other, 0)];
+    let processes = pipelines.into_iter().enumerate().map(|(process, (pipeline, late))| {
+        let cluster = Cluster::new(process, addresses.clone()).patience(Duration::from_secs(10));
+        thread::spawn(move || {
+            thread::sleep(Duration::from_millis(late));
+            cluster_error(pipeline.spawn_cluster(&cluster))
+        })
+    });
+    let processes: Vec<_> = processes.collect();
+    let errors: Vec<_> = processes.into_iter().map(|process| process.join().unwrap()).collect();
     assert!(errors.iter().any(|error| matches!(error, ClusterError::Mismatch { .. })), "{errors:?}");
     assert!(begun.elapsed() < Duration::from_secs(9), "somebody waited in vain: {errors:?}");
 }

@@ -17,6 +17,9 @@ use super::{Cluster, wire};
 const PAUSE: Duration = Duration::from_millis(10);
 const CALLER: Duration = Duration::from_secs(2);
 
+/// How long a process that does not start stays, to say so to those that have not called yet.
+const FAREWELL: Duration = Duration::from_secs(3);
+
 /// The connections to another process.
 pub(super) struct Pair {
     pub(super) control: TcpStream,
@@ -39,12 +42,15 @@ struct Place {
     control: Option<TcpStream>,
     data: Option<TcpStream>,
     agreed: bool,
+    /// Whether it knows already that nobody starts.
+    refused: bool,
 }
 
 struct Meeting<'a> {
     cluster: &'a Cluster,
     here: &'a Hello,
     deadline: Instant,
+    listener: Option<TcpListener>,
     /// One for each process. Its own stays empty.
     places: Vec<Place>,
 }
@@ -52,9 +58,14 @@ struct Meeting<'a> {
 /// Meets the other processes. In their order; there is none for this one.
 pub(super) fn meet(cluster: &Cluster, here: &Hello) -> Result<Vec<Option<Pair>>, ClusterError> {
     let places = cluster.addresses.iter().map(|_| Place::default()).collect();
-    let mut meeting = Meeting { cluster, here, deadline: Instant::now() + cluster.patience, places };
+    let deadline = Instant::now() + cluster.patience;
+    let mut meeting = Meeting { cluster, here, deadline, listener: None, places };
     if let Err(error) = meeting.gather().and_then(|()| meeting.agree()) {
-        meeting.tell(&Word::Refused(error.to_string()));
+        let refused = Word::Refused(error.to_string());
+        meeting.tell(&refused);
+        if !matches!(error, ClusterError::Refused { .. }) {
+            meeting.turn_away(&refused); // else that one does
+        }
         return Err(error);
     }
     let pair = |place: Place| place.control.zip(place.data).map(|(control, data)| Pair { control, data });
@@ -86,6 +97,7 @@ impl Meeting<'_> {
         };
         let listener =
             listen().map_err(|source| ClusterError::Listen { address: address.clone(), source })?;
+        self.listener = Some(listener);
         for process in 0..own {
             for purpose in [Purpose::Control, Purpose::Data] {
                 self.call(process, purpose)?;
@@ -94,9 +106,9 @@ impl Meeting<'_> {
         while let Some(missing) =
             (own + 1..self.places.len()).find(|&process| self.places[process].data.is_none())
         {
-            match listener.accept() {
-                Ok((stream, _)) => self.welcome(stream, missing)?,
-                Err(_) => {
+            match self.caller() {
+                Some(stream) => self.welcome(stream, missing)?,
+                None => {
                     self.listen_to_refusals()?;
                     if self.left().is_zero() {
                         return Err(self.absent(missing));
@@ -106,6 +118,43 @@ impl Meeting<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Somebody who has called.
+    fn caller(&self) -> Option<TcpStream> {
+        self.listener.as_ref()?.accept().ok().map(|(stream, _)| stream)
+    }
+
+    /// Hears who a caller is. There is not much time for it.
+    fn ask(&self, stream: &TcpStream) -> io::Result<Answer> {
+        stream.set_nonblocking(false)?;
+        stream.set_read_timeout(Some(self.left().clamp(PAUSE, CALLER)))?;
+        stream.set_write_timeout(Some(CALLER))?;
+        hear(&mut &*stream)
+    }
+
+    /// Nobody starts: tells those, too, that call within a short time.
+    fn turn_away(&self, refused: &Word) {
+        // Those before this one are called, and call nobody here.
+        let callers = self.cluster.process + 1..self.places.len();
+        let untold = |process: &usize| {
+            let place = &self.places[*process];
+            place.control.is_none() && !place.refused
+        };
+        let mut untold: Vec<_> = callers.filter(untold).collect();
+        let end = Instant::now() + FAREWELL.min(self.left());
+        while self.listener.is_some() && !untold.is_empty() && Instant::now() < end {
+            let Some(stream) = self.caller() else {
+                std::thread::sleep(PAUSE);
+                continue;
+            };
+            if let Ok(Answer::Hello { hello, .. }) = self.ask(&stream)
+                && self.here.say(Purpose::Control, &mut &stream).is_ok()
+                && wire::send(refused, &mut &stream).is_ok()
+            {
+                untold.retain(|process| *process != hello.process);
+            }
+        }
     }
 
     /// Calls a process until it answers.
@@ -160,13 +209,7 @@ impl Meeting<'_> {
     /// Somebody calls. An error is one that nobody can start after.
     fn welcome(&mut self, stream: TcpStream, missing: usize) -> Result<(), ClusterError> {
         let from = stream.peer_addr().map_or_else(|_| "?".to_owned(), |address| address.to_string());
-        let hears = || {
-            stream.set_nonblocking(false)?;
-            stream.set_read_timeout(Some(self.left().clamp(PAUSE, CALLER)))?;
-            stream.set_write_timeout(Some(CALLER))?;
-            hear(&mut &stream)
-        };
-        let answer = match hears() {
+        let answer = match self.ask(&stream) {
             Ok(Answer::Stranger) | Err(_) => {
                 tracing::warn!(%from, "somebody called who is no process of this cluster");
                 return Ok(());
@@ -194,6 +237,7 @@ impl Meeting<'_> {
         match judged {
             Err(error) => {
                 let _ = wire::send(&Word::Refused(error.to_string()), &mut caller);
+                self.places[expected].refused = true;
                 Err(error)
             }
             Ok(_) if !fits => {
