@@ -322,3 +322,25 @@ fn a_slow_sink_elsewhere_holds_the_source_up_and_lets_it_go_on() {
     let samples: u64 = reports.into_iter().map(|report| report.unwrap().accounting().samples_in).sum();
     assert_eq!(samples, 120_000);
 }
+
+#[test]
+fn what_another_process_has_worked_off_makes_room_for_more() {
+    // More than may be under way at a time goes to the other process.
+    let headers: Vec<_> = (0..12).map(|n| header(&format!("device {n}"), 250, 8)).collect();
+    let pipeline = || {
+        let graph = Pipeline::from(Script::of(&headers, 150_000, 500)).window(Tumbling::millis(50));
+        graph.feature(Sum::default).sink(Keep::<Features>::new().0).build().unwrap()
+    };
+    let started: Vec<_> = start(vec![pipeline(), pipeline()], 1).into_iter().map(Result::unwrap).collect();
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while started.iter().any(|running| !running.is_finished()) {
+        if Instant::now() > deadline {
+            started.iter().for_each(Running::stop);
+            panic!("the source waits for room that there is");
+        }
+        thread::sleep(Duration::from_millis(5));
+    }
+    let reports: Vec<_> =
+        join(started.into_iter().map(Ok).collect()).into_iter().map(Result::unwrap).collect();
+    assert!(reports[1].accounting().samples_in * 8 > 4 << 20, "too little went there to tell");
+}
