@@ -48,7 +48,8 @@ fn push_until_killed(folder: &Path, process: u64) {
         assert!(!running.is_finished());
         let values: Vec<f32> = (first..first + 5).map(|n| n as f32).collect();
         handle.push(&header.key, first, &values).unwrap();
-        writeln!(log, "{process} {}", first + 5).unwrap();
+        // In one write: a kill between two would leave half a line, which the next process would go on with.
+        log.write_all(format!("{process} {}\n", first + 5).as_bytes()).unwrap();
         std::thread::park_timeout(Duration::from_micros(200));
     }
 }
