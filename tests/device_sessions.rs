@@ -1,15 +1,18 @@
 //! A device in a running pipeline: stops under pressure, floods, and a log that replays to the same bits.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, mpsc};
 use std::time::Duration;
 
-use neuraflow::dataflow::{Report, Running};
+use neuraflow::checkpoint::Config;
+use neuraflow::dataflow::{Checkpointing, Report, Restarts, Running, State};
 use neuraflow::model::SequenceBits;
 use neuraflow::prelude::*;
 use neuraflow::sink::{Placement, SinkContext, SinkError, SinkWriter};
 use neuraflow::sources::device::{DeviceConfig, DeviceHandle, DeviceSource, PushError};
 use neuraflow::sources::log::PacketLog;
 use neuraflow::telemetry::OutputDigest;
+use neuraflow::testing::MemoryStore;
 
 /// Runs something that must come back; that it hangs is a failure instead of a test that never ends.
 fn in_time<T: Send + 'static>(run: impl FnOnce() -> T + Send + 'static) -> T {
@@ -79,6 +82,63 @@ fn gated(config: DeviceConfig, workers: usize) -> (DeviceHandle, Gated, Running)
     let sink = Gated::default();
     let graph = Pipeline::from(source).window(Tumbling::millis(50)).sink(sink.clone());
     (handle, sink, graph.build().unwrap().spawn(Workers::new(workers)).unwrap())
+}
+
+/// A device without a journal, supervised, whose sink panics once; pushed to before, meanwhile and after. What the pipeline says at
+/// its end, how often it was started again, and how many samples were pushed.
+fn outlived(checkpoints: bool) -> (Report, u32, u64) {
+    let (handle, source) = device::channel(DeviceConfig::default());
+    let panics = Arc::new(AtomicBool::new(false));
+    let armed = Arc::clone(&panics);
+    let sink = Callback::new(move |_: &Window| assert!(!armed.swap(false, Ordering::SeqCst), "once"));
+    let mut pipeline = Pipeline::from(source).window(Tumbling::millis(50)).sink(sink).build().unwrap();
+    if checkpoints {
+        let hurried = Config::hurried(Duration::ZERO);
+        let store = Checkpointing::new(Arc::new(MemoryStore::default())).with_config(hurried);
+        pipeline = pipeline.checkpoints(store).unwrap();
+    }
+    let restarts = Restarts::at_most(3).backing_off(Duration::ZERO, Duration::ZERO);
+    handle.open(header(0)).unwrap();
+    let supervised = pipeline.supervise(Workers::new(2), restarts).unwrap();
+    let (key, mut n) = (header(0).key, 0);
+    let mut push = |handle: &DeviceHandle| {
+        handle.push(&key, n % 65_536, &values(n, 5)).unwrap();
+        n += 5;
+    };
+    while supervised.progress().windows < 20
+        || (checkpoints && supervised.watch().status().checkpoints.committed == 0)
+    {
+        push(&handle);
+        std::thread::yield_now();
+    }
+    panics.store(true, Ordering::SeqCst);
+    while supervised.health().restarts == 0 || supervised.health().state != State::Running {
+        push(&handle);
+        std::thread::yield_now();
+    }
+    (0..100).for_each(|_| push(&handle));
+    handle.end(&key).unwrap();
+    drop(handle);
+    let restarts = supervised.health().restarts;
+    (supervised.join().unwrap(), restarts, n)
+}
+
+#[test]
+fn a_device_outlives_a_panic_and_what_was_lost_is_counted() {
+    for _ in 0..20 {
+        let (report, restarts, pushed) = in_time(|| outlived(true));
+        let books = report.accounting();
+        assert_eq!((restarts, report.streams.len(), report.orphan_values), (1, 1, 0));
+        assert!(report.balances(), "{books:?}");
+        assert_eq!(books.samples_in + books.lost, pushed, "{books:?}");
+
+        // Without checkpoints the stream begins anew, with the next sample.
+        let (report, restarts, pushed) = in_time(|| outlived(false));
+        let books = report.accounting();
+        assert_eq!((restarts, report.streams.len(), report.orphan_values), (1, 1, 0));
+        assert!(report.balances() && books.lost == 0 && books.samples_in < pushed, "{books:?} of {pushed}");
+        assert!(books.samples_in >= 500, "{books:?}");
+    }
 }
 
 /// Pushes until the pipeline is gone; how many samples it accepted.

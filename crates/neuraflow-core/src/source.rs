@@ -72,6 +72,10 @@ pub trait SourceReader {
     fn committed(&mut self, positions: &Positions) {
         let _ = positions;
     }
+
+    /// A stop was asked for: this reader is not polled any more, and none is opened after it. One that is dropped without having
+    /// been told may be followed by another, where a supervisor starts the pipeline again. By default nothing comes of it.
+    fn stopped(&mut self) {}
 }
 
 /// When a reader wants to be polled again.

@@ -60,6 +60,9 @@ pub(super) fn ingress<'scope>(
             let _busy = shared.busy(worker);
             pending.store(false, Ordering::SeqCst); // before draining, or a wake in between is lost
             if shared.stopping() || shared.aborted() {
+                if shared.stopping() {
+                    source.stopped();
+                }
                 (capability, reader) = (None, None);
                 return;
             }

@@ -52,8 +52,28 @@ struct Stream {
     next: Sequence,
     heard: bool,
     ended: bool,
+    /// What the pipeline was told of it, while it runs there.
+    told: Option<Told>,
     /// The stream's latest entry in the lane of tombstones, if that is a tombstone: its number in the lane.
     tombstone: Option<u64>,
+}
+
+/// A stream as the pipeline has heard of it.
+#[derive(Debug)]
+struct Told {
+    header: StreamHeader,
+    /// Counter after the furthest sample that was taken out.
+    next: Sequence,
+}
+
+impl Told {
+    fn pass(&mut self, sequence: Sequence, samples: u64) {
+        let bits = self.header.sequence;
+        let end = bits.wrap(sequence.wrapping_add(samples));
+        if bits.difference(end, self.next) > 0 {
+            self.next = end;
+        }
+    }
 }
 
 /// Entries numbered from the first that ever was in it.
@@ -155,10 +175,11 @@ impl Queue {
         self.room_for_control()?;
         let boxed = Box::new(header.clone());
         let next = header.first_sequence;
-        let fresh = Stream { header, next, heard: false, ended: false, tombstone: None };
+        let fresh = Stream { header, next, heard: false, ended: false, told: None, tombstone: None };
         let stream = match self.by_key.get(&boxed.key) {
             Some(&stream) => {
-                self.streams[stream] = Stream { tombstone: self.streams[stream].tombstone, ..fresh };
+                let Stream { told, tombstone, .. } = &mut self.streams[stream];
+                self.streams[stream] = Stream { told: told.take(), tombstone: *tombstone, ..fresh };
                 stream
             }
             None => {
@@ -264,7 +285,29 @@ impl Queue {
             Body::Dropped { .. } => self.tombstones -= 1,
             Body::Open(_) | Body::Marker(_) | Body::End { .. } => self.controls -= 1,
         }
+        let told = &mut self.streams[entry.stream].told;
+        match &entry.body {
+            Body::Open(header) => {
+                *told = Some(Told { next: header.first_sequence, header: (**header).clone() });
+            }
+            Body::Samples { sequence, samples, .. } | Body::Dropped { sequence, samples } => {
+                told.iter_mut().for_each(|told| told.pass(*sequence, *samples));
+            }
+            Body::End { .. } => *told = None,
+            Body::Marker(_) => {}
+        }
         Some(entry)
+    }
+
+    /// The streams that a pipeline before was told of, for one that goes on: as they were opened, or, where it does not know
+    /// them, as if they began with what is still to come.
+    pub(super) fn told(&self, knows: bool) -> Vec<StreamHeader> {
+        let told = self.streams.iter().filter_map(|stream| stream.told.as_ref());
+        let header = |told: &Told| match knows {
+            true => told.header.clone(),
+            false => StreamHeader { first_sequence: told.next, ..told.header.clone() },
+        };
+        told.map(header).collect()
     }
 
     pub(super) fn clear(&mut self) {

@@ -31,9 +31,13 @@ pub(super) struct Reader {
     /// Which of them the queue's numbers mean.
     numbers: Vec<usize>,
     stale_after: Option<u64>,
+    /// Streams that a pipeline before was told of, and whether this one knows them, until they are taken up.
+    told: Option<(Vec<StreamHeader>, bool)>,
     /// What the journal has to be read again.
     backlog: Option<Backlog>,
     resumed: bool,
+    /// A stop was asked for.
+    stopped: bool,
     /// How far ahead streams are, once the backlog was read.
     emitted: Emitted,
 }
@@ -53,8 +57,10 @@ impl Reader {
             by_key: HashMap::new(),
             numbers: Vec::new(),
             stale_after,
+            told: None,
             backlog: None,
             resumed: false,
+            stopped: false,
             emitted: Emitted::default(),
         };
         for header in known {
@@ -67,6 +73,11 @@ impl Reader {
     /// What comes before the queue.
     pub(super) fn read_first(&mut self, backlog: Option<Backlog>) {
         self.backlog = backlog;
+    }
+
+    /// Streams that were opened before, and are not opened again.
+    pub(super) fn take_up(&mut self, told: Vec<StreamHeader>, knows: bool) {
+        self.told = Some((told, knows));
     }
 
     /// The stream's place among those that are heard.
@@ -119,6 +130,17 @@ impl Reader {
             Body::Open(_) => return,
         }
         (stream.at, stream.listening) = (entry.arrival, true);
+    }
+
+    /// Takes up what was opened before.
+    fn emit_told(&mut self, now: u64, out: &mut Ingest) {
+        if let Some((told, knows)) = self.told.take() {
+            for header in told {
+                let index = self.hear(header.key);
+                let slot = if knows { out.resume(header) } else { out.open(header) };
+                self.opened(index, slot, now);
+            }
+        }
     }
 
     /// Emits again what the journal has, up to about `budget` samples; whether that was all.
@@ -199,6 +221,7 @@ impl Reader {
 impl SourceReader for Reader {
     fn poll(&mut self, out: &mut Ingest, budget: usize) -> Result<Polled, SourceError> {
         let now = out.arrival();
+        self.emit_told(now, out);
         let all = self.emit_again(now, budget, out)?;
         out.set_arrival(now);
         if !all {
@@ -252,10 +275,15 @@ impl SourceReader for Reader {
         let all = self.shared.lock().queue.emitted();
         self.emitted.ahead.retain(|_, end| *end > all);
     }
+
+    fn stopped(&mut self) {
+        self.stopped = true;
+    }
 }
 
 impl Drop for Reader {
     fn drop(&mut self) {
-        self.shared.disconnect(true);
+        // What a journal holds outlives a stop.
+        self.shared.reader_gone(self.stopped && self.shared.journal.is_none());
     }
 }

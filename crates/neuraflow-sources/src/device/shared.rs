@@ -32,7 +32,10 @@ pub(super) struct State {
     pub(super) orphaned: bool,
     /// All handles are gone.
     pub(super) closed: bool,
-    pub(super) reader: Option<(Waker, Arc<dyn Clock>)>,
+    /// Wakes the reader there is.
+    pub(super) reader: Option<Waker>,
+    /// The pipeline's clock, known once one has opened the source.
+    pub(super) clock: Option<Arc<dyn Clock>>,
     pub(super) waking: bool,
     /// A record is being written that is not queued yet.
     pub(super) writing: bool,
@@ -46,7 +49,7 @@ pub(super) struct State {
 impl State {
     /// The present of the pipeline's clock; 0 before a pipeline opened the source, to be stamped when it does.
     pub(super) fn now(&self) -> u64 {
-        self.reader.as_ref().map_or(0, |(_, clock)| clock.now())
+        self.clock.as_ref().map_or(0, |clock| clock.now())
     }
 
     pub(super) fn alive(&mut self) -> Result<&mut Self, PushError> {
@@ -79,6 +82,7 @@ impl Shared {
             orphaned: false,
             closed: false,
             reader: None,
+            clock: None,
             waking: false,
             writing: false,
             silences: Vec::new(),
@@ -95,7 +99,7 @@ impl Shared {
     /// Unlocks, then wakes the reader's worker unless a wake is on its way.
     pub(super) fn release(mut state: MutexGuard<'_, State>) {
         let waker = match &state.reader {
-            Some((waker, _)) if !state.waking => Some(waker.clone()),
+            Some(waker) if !state.waking => Some(waker.clone()),
             _ => None,
         };
         state.waking |= waker.is_some();
@@ -135,18 +139,29 @@ impl Shared {
         tasks.into_values().for_each(task::Waker::wake);
     }
 
-    /// The pipeline's side is gone: what is queued will never be read, unless another pipeline may go on with the journal.
-    pub(super) fn disconnect(&self, reader: bool) {
+    /// The reader is gone. What is queued waits for the next one, unless there can be none: it was the `last`, or no pipeline has
+    /// the source any more.
+    pub(super) fn reader_gone(&self, last: bool) {
         let mut state = self.lock();
-        state.orphaned |= !reader;
-        if !reader && state.side == Side::Reading {
-            return;
-        }
         state.reader = None;
-        if reader && self.journal.is_some() && !state.orphaned {
+        if last || state.orphaned {
+            self.disconnect(state);
+        } else {
             state.side = Side::Waiting;
-            return;
         }
+    }
+
+    /// The source was dropped: no other pipeline will open it. A reader that there still is goes on.
+    pub(super) fn source_gone(&self) {
+        let mut state = self.lock();
+        state.orphaned = true;
+        if state.side != Side::Reading {
+            self.disconnect(state);
+        }
+    }
+
+    /// What is queued will never be read.
+    fn disconnect(&self, mut state: MutexGuard<'_, State>) {
         state.side = Side::Gone;
         state.queue.clear();
         self.made_room(state);

@@ -1,4 +1,4 @@
-//! The device as a source: opened by one pipeline, or by one after another where there is a journal.
+//! The device as a source: opened by one pipeline after another.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use super::journal::{Backlog, Emitted, Keeper};
 use super::reader::Reader;
 use super::shared::{Shared, Side};
 
-/// What a pipeline reads of a device. Read by worker 0, once; with a journal again, when the pipeline before is gone.
+/// What a pipeline reads of a device. Read by worker 0; again when the pipeline before is gone, as under supervision.
 #[derive(Debug)]
 pub struct DeviceSource {
     shared: Arc<Shared>,
@@ -74,8 +74,8 @@ impl Source for DeviceSource {
         if state.side != Side::Waiting {
             return Err(wrong(
                 "device source",
-                "to be opened by one pipeline; make a new device::channel for another",
-                "a second pipeline".into(),
+                "to be opened by one pipeline at a time; make a new device::channel for another",
+                "a second pipeline while the first one runs".into(),
             ));
         }
         state.side = Side::Reading;
@@ -83,20 +83,26 @@ impl Source for DeviceSource {
             // All of it is in the journal as well, which knows how old it is.
             state.queue.clear();
         }
-        state.queue.stamp(context.clock.now());
+        if state.clock.is_none() {
+            state.queue.stamp(context.clock.now());
+        }
         let (known, until) = (state.queue.headers(), state.queue.journaled);
-        state.reader = Some((context.waker, context.clock));
+        let (told, knows) = (state.queue.told(context.from.is_some()), context.from.is_some());
+        (state.reader, state.clock) = (Some(context.waker), Some(context.clock));
         self.shared.made_room(state);
         // From here on what fails is let go of as a reader is.
         let keeper = self.journal.as_ref().map(|(_, keeper)| Arc::clone(keeper));
         let mut reader = Reader::new(Arc::clone(&self.shared), keeper, known, stale_after);
-        reader.read_first(self.backlog(context.from.as_ref(), until)?);
+        match self.backlog(context.from.as_ref(), until)? {
+            None => reader.take_up(told, knows),
+            backlog => reader.read_first(backlog), // which has them, too
+        }
         Ok(Some(Box::new(reader)))
     }
 }
 
 impl Drop for DeviceSource {
     fn drop(&mut self) {
-        self.shared.disconnect(false);
+        self.shared.source_gone();
     }
 }

@@ -193,4 +193,8 @@ impl SourceReader for Reader {
             polled => polled,
         }
     }
+
+    fn stopped(&mut self) {
+        self.inner.stopped();
+    }
 }
