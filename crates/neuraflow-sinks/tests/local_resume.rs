@@ -240,6 +240,26 @@ fn what_the_checkpoint_does_not_know_is_left_alone_until_its_stream_comes() {
 }
 
 #[test]
+fn one_named_file_stays_its_streams_whichever_comes_first_after_a_restart() {
+    fn stays<S: Sink>(sink: &S, item: fn(usize, i64) -> S::Item) {
+        let mut writer = sink.open(&context(None)).unwrap();
+        writer.write(&mut vec![item(0, 0)]).unwrap();
+        let from = writer.barrier(1).unwrap();
+        drop(writer);
+        let mut writer = sink.open(&context(Some(from))).unwrap();
+        // As many columns, so that only its key tells them apart.
+        let error = writer.write(&mut vec![item(3, 1)]).unwrap_err();
+        assert!(matches!(&error, SinkError::Layout { what: "streams", .. }), "{error}");
+        writer.write(&mut vec![item(0, 1)]).unwrap();
+        writer.finish().unwrap();
+    }
+    let scratch = Scratch::new().unwrap();
+    stays(&Csv::<Features>::create(scratch.file("one.csv")).unwrap(), features);
+    stays(&Npy::create(scratch.file("one.npy")).unwrap(), features);
+    assert_eq!(fs::read_to_string(scratch.file("one.csv")).unwrap().lines().count(), 3);
+}
+
+#[test]
 fn more_files_than_may_be_open_are_durable_too() {
     let scratch = Scratch::new().unwrap();
     let sink = Csv::<Features>::create(scratch.path()).unwrap();

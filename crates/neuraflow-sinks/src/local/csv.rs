@@ -107,11 +107,11 @@ impl<T: CsvItem> CsvWriter<T> {
     fn table(&mut self, item: &T) -> Result<&mut Table, SinkError> {
         let mut header = Vec::new();
         item.header(&mut Row::new(&mut header));
-        let (stream, known) = (item.stream(), self.files.len());
+        let stream = item.stream();
         let table = match self.files.entry(stream.key) {
             Entry::Occupied(table) => table.into_mut(),
             Entry::Vacant(vacant) => {
-                let path = self.target.place(NAME, stream, known)?.data(&suffix::<T>());
+                let path = self.durable.place(&self.target, stream)?.data(&suffix::<T>());
                 let records = self.durable.records(path, &mut self.open)?;
                 let rows = if records.whole() == 0 {
                     header.clone()

@@ -1,4 +1,4 @@
-//! What a checkpoint knows of a sink's files: how long each of them was. They are cut to that when a run goes on, and the
+//! What a checkpoint knows of a sink's files: how long each of them was, and whose the one is that was named. They are cut to that when a run goes on, and the
 //! lengths are told at a barrier.
 //!
 //! Files that the checkpoint does not know are left alone. One that was begun after the checkpoint is replaced when its
@@ -8,10 +8,13 @@ use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use neuraflow_core::model::Positions;
+use neuraflow_core::model::{Positions, StreamHeader};
 use neuraflow_core::sink::SinkError;
 
-use super::file::{OpenFiles, Records, Target, io_error};
+use super::file::{OpenFiles, Place, Records, Target, io_error};
+
+/// What the positions call the stream whose one file was named: no file has such a name.
+const OWNER: &str = "/stream";
 
 /// The lengths of a sink's files, as far as they are durable.
 #[derive(Debug)]
@@ -33,7 +36,7 @@ impl Durable {
     ) -> Result<Self, SinkError> {
         let directory = target.directory();
         let lengths = from.cloned().unwrap_or_default();
-        for (name, length) in lengths.iter() {
+        for (name, length) in files(&lengths) {
             let path = directory.join(name);
             if !target.owns(name, suffixes) {
                 let expected = format!("one of its own files, which end with {}", suffixes.join(" or "));
@@ -51,7 +54,27 @@ impl Durable {
 
     /// The names and lengths that are known.
     pub(super) fn paths(&self) -> impl Iterator<Item = (PathBuf, u64)> {
-        self.lengths.iter().map(|(name, length)| (self.directory.join(name), length))
+        files(&self.lengths).map(|(name, length)| (self.directory.join(name), length))
+    }
+
+    /// Where a stream's files go. The one file that was named is the first stream's, also in a run that goes on.
+    pub(super) fn place(&mut self, target: &Target, stream: &StreamHeader) -> Result<Place, SinkError> {
+        let hash = stream.key.stable_hash();
+        if target.is_single() {
+            if self.lengths.get(OWNER).is_some_and(|owner| owner != hash) {
+                return Err(SinkError::Layout {
+                    sink: self.sink.into(),
+                    what: "streams",
+                    expected: format!(
+                        "one in {}; name a directory to get a file for each",
+                        target.path().display()
+                    ),
+                    found: format!("another, {}", stream.name),
+                });
+            }
+            self.lengths.set(OWNER, hash);
+        }
+        Ok(target.place(stream))
     }
 
     /// The records of a file: those that the checkpoint left there, to be gone on with, or none in a new file.
@@ -83,6 +106,11 @@ impl Durable {
         }
         Ok(self.lengths.clone())
     }
+}
+
+/// The files among the positions.
+fn files(positions: &Positions) -> impl Iterator<Item = (&str, u64)> {
+    positions.iter().filter(|(name, _)| *name != OWNER)
 }
 
 /// What is at `path` is not what the checkpoint left there.

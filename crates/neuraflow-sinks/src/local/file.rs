@@ -203,27 +203,18 @@ impl Target {
         beside.chain([self.path.clone()]).any(|path| path.file_name().is_some_and(|own| own == name))
     }
 
-    /// Where a stream's files go. Refuses a second stream (`known` were asked for before) where one file was named.
-    pub(super) fn place(
-        &self,
-        sink: &'static str,
-        stream: &StreamHeader,
-        known: usize,
-    ) -> Result<Place, SinkError> {
-        if !self.single {
-            let hash = stream.key.stable_hash() >> 32;
-            let stem = self.path.join(format!("{}-{hash:08x}", safe(&stream.name)));
-            return Ok(Place { stem, named: None });
+    /// Whether all goes into one named file.
+    pub(super) fn is_single(&self) -> bool {
+        self.single
+    }
+
+    /// Where a stream's files go.
+    pub(super) fn place(&self, stream: &StreamHeader) -> Place {
+        if self.single {
+            return Place { stem: self.path.with_extension(""), named: Some(self.path.clone()) };
         }
-        if known > 0 {
-            return Err(SinkError::Layout {
-                sink: sink.into(),
-                what: "streams",
-                expected: format!("one in {}; name a directory to get a file for each", self.path.display()),
-                found: format!("another, {}", stream.name),
-            });
-        }
-        Ok(Place { stem: self.path.with_extension(""), named: Some(self.path.clone()) })
+        let hash = stream.key.stable_hash() >> 32;
+        Place { stem: self.path.join(format!("{}-{hash:08x}", safe(&stream.name))), named: None }
     }
 }
 

@@ -232,11 +232,11 @@ fn header(rows: u64, columns: usize) -> Vec<u8> {
 impl NpyWriter {
     /// The matrix of an item's stream.
     fn matrix(&mut self, item: &Features) -> Result<&mut Matrix, SinkError> {
-        let (stream, known) = (&item.info.stream, self.files.len());
+        let stream = &item.info.stream;
         match self.files.entry(stream.key) {
             Entry::Occupied(matrix) => Ok(matrix.into_mut()),
             Entry::Vacant(vacant) => {
-                let place = self.target.place(NAME, stream, known)?;
+                let place = self.durable.place(&self.target, stream)?;
                 Ok(vacant.insert(Matrix::open(&place, item, &mut self.durable, &mut self.open)?))
             }
         }
