@@ -361,6 +361,7 @@ fn a_pipeline_that_is_gone_is_a_typed_error_also_for_those_who_wait() {
         })
     };
     drop(reader);
+    drop(source); // else another pipeline may come
     assert_eq!(waits.join().unwrap(), PushError::Disconnected);
     assert_eq!(waits_async.join().unwrap(), PushError::Disconnected);
     assert_eq!(handle.open(header(1)), Err(PushError::Disconnected));

@@ -10,7 +10,7 @@ use super::envelope::{self, Kind};
 use super::error::{CheckpointError, Damage, Skipped};
 use super::fingerprint::{Fingerprint, Migration};
 use super::groups::{Group, Groups};
-use super::manifest::{Extent, GENERATIONS, MANIFESTS, Manifest, number_of, numbered};
+use super::manifest::{Extent, GENERATIONS, MANIFESTS, Manifest, PARTS, number_of, numbered};
 use super::part;
 use super::record::StreamSnapshot;
 use super::store::CheckpointStore;
@@ -83,6 +83,10 @@ impl Checkpoints {
         }
         if found.is_none() && !skipped.is_empty() {
             return Err(CheckpointError::NothingUsable { tried: skipped });
+        }
+        if names.is_empty() && !store.list(PARTS)?.is_empty() {
+            // So it is after a run that ended before its first checkpoint was complete, and after manifests were removed.
+            tracing::warn!("the store has parts of checkpoints but no manifest: the pipeline begins anew");
         }
         let claimed = store.list(GENERATIONS)?;
         let claimed = claimed.iter().filter_map(|name| number_of(GENERATIONS, name));

@@ -163,7 +163,8 @@ impl<S: Sink> Outlet for SinkOutlet<S> {
 
     fn start(&self) -> Result<(), SinkError> {
         let Some(line) = self.take_line() else { return Ok(()) };
-        let thread = std::thread::Builder::new().name(format!("sink {}", self.name));
+        // A thread's name must not have a NUL in it; a sink's may.
+        let thread = std::thread::Builder::new().name(format!("sink {}", self.name).replace('\0', "?"));
         let thread = thread.spawn(move || line.run()).map_err(|source| SinkError::Io {
             sink: self.name.to_string(),
             action: "start a thread for",
