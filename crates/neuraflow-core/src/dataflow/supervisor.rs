@@ -10,13 +10,13 @@ use super::pipeline::Pipeline;
 use super::report::Report;
 use super::runtime::{Progress, Running, Stopper, Workers};
 use super::watch::{Health, Run, State, Watch, Watched};
+use crate::resilience::Backoff;
 
 /// How often a pipeline that fails is started again, and how long after.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Restarts {
     limit: u32,
-    first: Duration,
-    longest: Duration,
+    backoff: Backoff,
     calm: Duration,
 }
 
@@ -26,8 +26,7 @@ impl Default for Restarts {
     fn default() -> Self {
         Self {
             limit: 5,
-            first: Duration::from_millis(100),
-            longest: Duration::from_secs(10),
+            backoff: Backoff::new(Duration::from_millis(100), Duration::from_secs(10)),
             calm: Duration::from_secs(60),
         }
     }
@@ -43,18 +42,13 @@ impl Restarts {
     /// The first after `first`, each further one after twice as long, up to `longest`.
     #[must_use]
     pub fn backing_off(self, first: Duration, longest: Duration) -> Self {
-        Self { first, longest, ..self }
+        Self { backoff: Backoff::new(first, longest), ..self }
     }
 
     /// After how long without a failure those before no longer count.
     #[must_use]
     pub fn calm_after(self, calm: Duration) -> Self {
         Self { calm, ..self }
-    }
-
-    /// How long to wait before restart number `restart` in a row, from 0.
-    fn wait(&self, restart: u32) -> Duration {
-        self.first.saturating_mul(2u32.saturating_pow(restart)).min(self.longest)
     }
 }
 
@@ -159,7 +153,7 @@ impl Pipeline {
                     return (report, Err(error));
                 }
                 scene.lock().health = Health { state: State::Restarting, ..ended.clone() };
-                if !self.wait(restarts.wait(in_a_row), scene) {
+                if !self.wait(restarts.backoff.wait(in_a_row), scene) {
                     scene.lock().health = ended;
                     return (report, Err(error));
                 }
@@ -249,17 +243,5 @@ impl Drop for Supervised {
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn waits_double_up_to_the_longest() {
-        let restarts = Restarts::default();
-        let waits = [0, 1, 2, 6, 7, 40].map(|restart| restarts.wait(restart).as_millis());
-        assert_eq!(waits, [100, 200, 400, 6_400, 10_000, 10_000]);
     }
 }
