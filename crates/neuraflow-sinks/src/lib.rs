@@ -7,6 +7,7 @@
 //! | [`local::Csv`] | a table for each stream | on its own thread |
 //! | [`local::Npy`] | a matrix for NumPy for each stream | on its own thread |
 //! | `feedback` (feature `feedback`) | browsers and programs, over WebSockets | on the worker; sockets on the server's thread |
+//! | `layer::Outbox` (feature `layer`) | files, and from there to the sink behind it | on threads of its own |
 //! | `report` (feature `report`) | one HTML page about the whole run | on the worker |
 //!
 //! With checkpoints, files hold each result exactly once. Callbacks, channels and reports hold nothing that could be made
@@ -16,6 +17,8 @@ mod callback;
 mod channel;
 #[cfg(feature = "feedback")]
 pub mod feedback;
+#[cfg(feature = "layer")]
+pub mod layer;
 pub mod local;
 #[cfg(feature = "report")]
 pub mod report;

@@ -1,0 +1,66 @@
+//! How an outbox is kept, and how it hands on.
+
+use std::time::Duration;
+
+use neuraflow_core::resilience::{Backoff, BreakerConfig};
+use neuraflow_core::sink::SinkError;
+
+use super::NAME;
+
+/// How an outbox is kept, and how it hands on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OutboxConfig {
+    /// Bytes that may wait on the disk. Beyond them the pipeline is held back: its sources pause, a device does what its
+    /// policy says.
+    pub max_bytes: u64,
+    /// Bytes after which a new file is begun. Files are removed whole.
+    pub segment_bytes: u64,
+    /// Items that are handed on at a time.
+    pub batch: usize,
+    /// How long to wait before what failed is tried again.
+    pub retry: Backoff,
+    /// When the sink behind is left alone for a while.
+    pub breaker: BreakerConfig,
+    /// How long the end of the pipeline waits for what is not handed on yet. What is left stays on the disk.
+    pub linger: Duration,
+    /// The seed of the jitter.
+    pub seed: u64,
+}
+
+impl Default for OutboxConfig {
+    /// A gigabyte in files of 16 MiB, 256 items at a time, tried again after 50 ms to 5 s, up to 15 s at the end.
+    fn default() -> Self {
+        Self {
+            max_bytes: 1 << 30,
+            segment_bytes: 16 << 20,
+            batch: 256,
+            retry: Backoff::new(Duration::from_millis(50), Duration::from_secs(5)),
+            breaker: BreakerConfig::default(),
+            linger: Duration::from_secs(15),
+            seed: u64::from(std::process::id()),
+        }
+    }
+}
+
+impl OutboxConfig {
+    pub(super) fn check(&self) -> Result<(), SinkError> {
+        let wrong = |what, expected: &str, found: u64| {
+            Err(SinkError::Layout {
+                sink: NAME.into(),
+                what,
+                expected: expected.into(),
+                found: found.to_string(),
+            })
+        };
+        if !(4 << 10..=256 << 20).contains(&self.segment_bytes) {
+            return wrong("segment_bytes", "4 KiB to 256 MiB", self.segment_bytes);
+        }
+        if self.max_bytes < 2 * self.segment_bytes {
+            return wrong("max_bytes", "at least two segments", self.max_bytes);
+        }
+        if self.batch == 0 {
+            return wrong("batch", "at least 1 item", 0);
+        }
+        Ok(())
+    }
+}

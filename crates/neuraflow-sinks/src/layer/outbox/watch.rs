@@ -1,0 +1,94 @@
+//! What others may know of an outbox while it runs.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use neuraflow_core::resilience::BreakerState;
+
+/// The resolution of the oldest item's age, in nanoseconds.
+const STEP: u64 = 100_000_000;
+
+/// What an outbox holds and has done since its pipeline was started.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct OutboxStats {
+    /// Bytes that wait to be handed on.
+    pub waiting_bytes: u64,
+    /// How long the oldest of them has waited, to a tenth of a second; since the start, if the run before left it.
+    pub age: Duration,
+    /// Items that the sink behind took.
+    pub handed_on: u64,
+    /// Writes that failed, and were tried again.
+    pub failures: u64,
+    /// Items that the sink behind refused for good.
+    pub refused: u64,
+    /// Bytes of items that were damaged on the disk: lost, and looked past.
+    pub damaged_bytes: u64,
+    /// Where the breaker is.
+    pub breaker: BreakerState,
+    /// How often it was opened.
+    pub openings: u64,
+    /// What the last write that failed said, if the one after it has not succeeded.
+    pub trouble: Option<String>,
+}
+
+/// Looks at an [`Outbox`](super::Outbox) from any thread.
+#[derive(Clone, Debug)]
+pub struct OutboxWatch(Arc<Mutex<Known>>);
+
+#[derive(Debug)]
+struct Known {
+    stats: OutboxStats,
+    /// Up to where was written at what times, as far as it was not handed on.
+    written: VecDeque<(u64, u64)>,
+}
+
+impl Default for OutboxWatch {
+    fn default() -> Self {
+        let stats = OutboxStats {
+            waiting_bytes: 0,
+            age: Duration::ZERO,
+            handed_on: 0,
+            failures: 0,
+            refused: 0,
+            damaged_bytes: 0,
+            breaker: BreakerState::Closed,
+            openings: 0,
+            trouble: None,
+        };
+        Self(Arc::new(Mutex::new(Known { stats, written: VecDeque::new() })))
+    }
+}
+
+impl OutboxWatch {
+    /// What it holds, and what it has done.
+    pub fn stats(&self) -> OutboxStats {
+        self.lock().stats.clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Known> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn change(&self, change: impl FnOnce(&mut OutboxStats)) {
+        change(&mut self.lock().stats);
+    }
+
+    /// What lies between two places waits now.
+    pub(super) fn waits(&self, passed: u64, end: u64, now: u64) {
+        let mut known = self.lock();
+        let written = &mut known.written;
+        while written.front().is_some_and(|(until, _)| *until <= passed) {
+            written.pop_front();
+        }
+        match written.back_mut() {
+            Some((until, at)) if now.saturating_sub(*at) < STEP || *until >= end => *until = end.max(*until),
+            _ if end > passed => written.push_back((end, now)),
+            _ => {}
+        }
+        let oldest = written.front().map_or(now, |(_, at)| *at);
+        known.stats.age = Duration::from_nanos(now.saturating_sub(oldest));
+        known.stats.waiting_bytes = end - passed;
+    }
+}
