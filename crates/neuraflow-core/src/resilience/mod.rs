@@ -2,10 +2,8 @@
 
 mod backoff;
 mod breaker;
-mod budget;
 mod clock;
 
 pub use backoff::{Backoff, Jitter};
 pub use breaker::{Breaker, BreakerConfig, BreakerState, Outcome, Permit};
-pub use budget::RetryBudget;
 pub use clock::{Clock, SystemClock};

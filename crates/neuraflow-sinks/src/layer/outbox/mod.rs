@@ -52,7 +52,7 @@ const NAME: &str = "outbox";
 ///   write the same thing to the same place, as a table with keys does; files that only grow do not.
 /// - Where a batch is refused for good ([`Recovery::Skip`](neuraflow_core::model::Recovery::Skip)), what was not written of it is
 ///   counted, and kept in the folder `refused` beside it: [`refused`](Self::refused) reads it.
-/// - A stop of a pipeline whose outbox is full waits until there is room.
+/// - A pipeline whose outbox is full ends only once there is room, whether it is stopped or has failed.
 ///
 /// ```
 /// use neuraflow_core::model::Features;
