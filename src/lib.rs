@@ -27,7 +27,7 @@
 //! `neuraflow-ops` (operators), `neuraflow-sources` and `neuraflow-sinks`.
 
 pub use neuraflow_core::{
-    checkpoint, dataflow, ingest, model, operator, resilience, sink, source, telemetry, window,
+    checkpoint, codec, dataflow, ingest, model, operator, resilience, sink, source, telemetry, window,
 };
 pub use neuraflow_ops as ops;
 pub use neuraflow_sinks as sinks;

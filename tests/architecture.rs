@@ -71,6 +71,7 @@ fn rooms_of_core_import_only_what_they_may() {
             "model" => &["model"],
             "window" => &["model", "window"],
             "checkpoint" => &["checkpoint", "model"],
+            "codec" => &["codec", "model"],
             "resilience" => &["resilience"],
             "telemetry" => &["model", "telemetry"],
             "ingest.rs" => &["model"],

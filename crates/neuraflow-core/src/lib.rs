@@ -6,6 +6,7 @@
 //! | [`window`] | from packets to windows: pure state machines without a clock, a thread or Timely |
 //! | [`operator`], [`source`], [`sink`] | the three traits that integrators implement, with their errors |
 //! | [`ingest`] | what a source puts its packets into |
+//! | [`codec`] | chunk ↔ bytes: frames of samples, compressed, each checked and bounded |
 //! | [`dataflow`] | the builder [`Pipeline`](dataflow::Pipeline), the engine on Timely, and the report of a run |
 //! | [`checkpoint`] | what survives a crash: snapshots, checkpoints, and where they are kept |
 //! | [`resilience`] | the injected clock |
@@ -15,6 +16,7 @@
 //! Applications depend on the facade `neuraflow`, which re-exports all of this with operators, sources and sinks.
 
 pub mod checkpoint;
+pub mod codec;
 pub mod dataflow;
 pub mod ingest;
 pub mod model;
