@@ -10,8 +10,13 @@ use super::pack::{BLOCK, check_size};
 use super::tree::Tree;
 use super::values::ValueType;
 
-/// Eight differences: of one channel over time, or of one sample over channels.
-type Eight = [i16; BLOCK];
+/// Eight differences: of one channel over time, or of one sample over channels. Four to a word, the first lowest: arithmetic on words
+/// does four at once, on any processor and without a detour over vector registers.
+type Eight = [u64; 2];
+
+/// The lowest and the highest bit of each of four lanes.
+const LOW: u64 = 0x0001_0001_0001_0001;
+const HIGH: u64 = LOW << 15;
 
 /// Working memory.
 #[derive(Clone, Debug, Default)]
@@ -24,7 +29,7 @@ pub(super) struct Tiles {
 impl Tiles {
     fn begin(&mut self, last: &[i32]) {
         self.change.clear();
-        self.change.resize((last.len() + 1).next_multiple_of(BLOCK), [0; BLOCK]);
+        self.change.resize((last.len() + 1).next_multiple_of(BLOCK), [0; 2]);
         self.last.clear();
         self.last.extend(last.iter().map(|value| *value as i16));
     }
@@ -50,13 +55,10 @@ impl Tiles {
             let mut written = 0;
             for (n, (child, parent)) in tree.links().iter().enumerate() {
                 let (child, parent) = (&self.change[*child as usize], &self.change[*parent as usize]);
-                let mut residual = [0u16; BLOCK];
-                let mut all = 0;
-                for ((residual, child), parent) in residual.iter_mut().zip(child).zip(parent) {
-                    let difference = child.wrapping_sub(*parent);
-                    *residual = ((difference << 1) ^ (difference >> 15)) as u16;
-                    all |= *residual;
-                }
+                let residual = zigzag(subtract(*child, *parent));
+                let all = residual[0] | residual[1];
+                let all = all | all >> 32;
+                let all = (all | all >> 16) as u16;
                 let mut width = u16::BITS - all.leading_zeros();
                 width += u32::from(width == 15);
                 widths[n / 2] |= (width.min(15) as u8) << (n % 2 * 4);
@@ -78,25 +80,17 @@ impl Tiles {
         {
             let at = group * BLOCK;
             let lanes = last.len();
-            let mut before = [0; BLOCK];
-            before[..lanes].copy_from_slice(last);
-            let mut tile = [[0; BLOCK]; BLOCK];
-            if lanes == BLOCK && count == BLOCK {
-                for (n, row) in tile.iter_mut().enumerate() {
-                    if let Some(now) = block.get(n * channels + at..).and_then(|rest| rest.first_chunk()) {
-                        *row = subtract(now, &before);
-                        before = *now;
-                    }
-                }
-            } else {
-                for (n, row) in tile.iter_mut().take(count).enumerate() {
-                    let mut now = [0; BLOCK];
-                    now[..lanes].copy_from_slice(&block[n * channels + at..][..lanes]);
-                    *row = subtract(&now, &before);
-                    before = now;
-                }
+            let mut before = load(last);
+            let mut tile = [[0; 2]; BLOCK];
+            for (n, row) in tile.iter_mut().take(count).enumerate() {
+                let now = match block.get(n * channels + at..).and_then(|rest| rest.first_chunk::<BLOCK>()) {
+                    Some(eight) if lanes == BLOCK => load(eight),
+                    _ => load(&block[n * channels + at..][..lanes]),
+                };
+                *row = subtract(now, before);
+                before = now;
             }
-            last.copy_from_slice(&before[..lanes]);
+            store(before, last);
             change.copy_from_slice(&turn(tile));
         }
     }
@@ -139,12 +133,7 @@ impl Tiles {
                     }
                 };
                 read += (width as usize * samples).div_ceil(8);
-                let parent = self.change[*parent as usize];
-                for ((change, residual), parent) in
-                    self.change[*child as usize].iter_mut().zip(residual).zip(parent)
-                {
-                    *change = ((residual >> 1) as i16 ^ -((residual & 1) as i16)).wrapping_add(parent);
-                }
+                self.change[*child as usize] = add(unzigzag(residual), self.change[*parent as usize]);
             }
             rest = packed.get(read..).ok_or(truncated(read, packed.len()))?;
             self.sums(block, channels);
@@ -166,58 +155,97 @@ impl Tiles {
             let lanes = last.len();
             let Some(tile) = change.first_chunk() else { return };
             let tile = turn(*tile);
-            let mut now = [0; BLOCK];
-            now[..lanes].copy_from_slice(last);
-            if lanes == BLOCK && count == BLOCK {
-                for (n, row) in tile.iter().enumerate() {
-                    now = add(&now, row);
-                    if let Some(to) =
-                        block.get_mut(n * channels + at..).and_then(|rest| rest.first_chunk_mut())
-                    {
-                        *to = now;
-                    }
-                }
-            } else {
-                for (n, row) in tile.iter().take(count).enumerate() {
-                    now = add(&now, row);
-                    block[n * channels + at..][..lanes].copy_from_slice(&now[..lanes]);
+            let mut now = load(last);
+            for (n, row) in tile.iter().take(count).enumerate() {
+                now = add(now, *row);
+                let rest = &mut block[n * channels + at..];
+                match rest.first_chunk_mut::<BLOCK>() {
+                    Some(eight) if lanes == BLOCK => store(now, eight),
+                    _ => store(now, &mut rest[..lanes]),
                 }
             }
-            last.copy_from_slice(&now[..lanes]);
+            store(now, last);
         }
     }
 }
 
+/// Up to eight values, the others zero.
 #[inline(always)]
-fn subtract(a: &Eight, b: &Eight) -> Eight {
-    std::array::from_fn(|n| a[n].wrapping_sub(b[n]))
-}
-
-#[inline(always)]
-fn add(a: &Eight, b: &Eight) -> Eight {
-    std::array::from_fn(|n| a[n].wrapping_add(b[n]))
-}
-
-/// Rows become columns: three rounds in which row *n* meets row *n* + 4, as compilers turn into shuffles.
-#[inline(always)]
-fn turn(tile: [Eight; BLOCK]) -> [Eight; BLOCK] {
-    let round = |t: [Eight; BLOCK]| -> [Eight; BLOCK] {
-        std::array::from_fn(|n| {
-            let (a, b, half) = (t[n / 2], t[n / 2 + 4], n % 2 * 4);
-            [a[half], b[half], a[half + 1], b[half + 1], a[half + 2], b[half + 2], a[half + 3], b[half + 3]]
-        })
+fn load(values: &[i16]) -> Eight {
+    let word = |values: &[i16]| {
+        let lanes = values.iter().zip([0, 16, 32, 48]);
+        lanes.fold(0, |word, (value, shift)| word | u64::from(*value as u16) << shift)
     };
-    round(round(round(tile)))
+    match values.first_chunk::<BLOCK>() {
+        Some(values) => [word(&values[..4]), word(&values[4..])],
+        None => [word(values), word(values.get(4..).unwrap_or_default())],
+    }
+}
+
+/// As many of eight values as there is room for.
+#[inline(always)]
+fn store(eight: Eight, values: &mut [i16]) {
+    match values.first_chunk_mut::<BLOCK>() {
+        Some(values) => *values = std::array::from_fn(|n| lane(eight, n)),
+        None => values.iter_mut().enumerate().for_each(|(n, value)| *value = lane(eight, n)),
+    }
+}
+
+#[inline(always)]
+fn lane(eight: Eight, n: usize) -> i16 {
+    (eight[n / 4] >> (16 * (n % 4))) as i16
+}
+
+/// Lane by lane, modulo 2¹⁶: the highest bits are kept out of the way of carries, and put right after.
+#[inline(always)]
+fn add(a: Eight, b: Eight) -> Eight {
+    let word = |a: u64, b: u64| ((a & !HIGH) + (b & !HIGH)) ^ ((a ^ b) & HIGH);
+    [word(a[0], b[0]), word(a[1], b[1])]
+}
+
+#[inline(always)]
+fn subtract(a: Eight, b: Eight) -> Eight {
+    let word = |a: u64, b: u64| ((a | HIGH) - (b & !HIGH)) ^ ((a ^ !b) & HIGH);
+    [word(a[0], b[0]), word(a[1], b[1])]
+}
+
+/// [`bytes::zigzag`](super::bytes::zigzag) of each lane.
+#[inline(always)]
+fn zigzag(eight: Eight) -> Eight {
+    eight.map(|word| (word & !HIGH) << 1 ^ ((word & HIGH) >> 15).wrapping_mul(0xffff))
+}
+
+/// The inverse of [`zigzag`].
+#[inline(always)]
+fn unzigzag(eight: Eight) -> Eight {
+    eight.map(|word| (word & !LOW) >> 1 ^ (word & LOW).wrapping_mul(0xffff))
+}
+
+/// Rows become columns: four tiles of four by four, each turned by itself and put where it belongs.
+#[inline(always)]
+fn turn(t: [Eight; BLOCK]) -> [Eight; BLOCK] {
+    let four = |at: usize, half: usize| turn_four(std::array::from_fn(|n| t[at + n][half]));
+    let (upper, lower) = ([four(0, 0), four(4, 0)], [four(0, 1), four(4, 1)]);
+    std::array::from_fn(|n| {
+        let [left, right] = if n < 4 { upper } else { lower };
+        [left[n % 4], right[n % 4]]
+    })
+}
+
+#[inline(always)]
+fn turn_four([a, b, c, d]: [u64; 4]) -> [u64; 4] {
+    const EVEN: u64 = 0x0000_ffff_0000_ffff;
+    let lanes = |a: u64, b: u64| (a & EVEN | (b & EVEN) << 16, (a >> 16) & EVEN | b & !EVEN);
+    let ((a, b), (c, d)) = (lanes(a, b), lanes(c, d));
+    let pairs = |a: u64, c: u64| (a & 0xffff_ffff | c << 32, a >> 32 | c & !0xffff_ffff);
+    let ((a, c), (b, d)) = (pairs(a, c), pairs(b, d));
+    [a, b, c, d]
 }
 
 /// The lowest `width` bits of each value, one after the other; values have no others.
 #[inline(always)]
-fn pack(values: [u16; BLOCK], width: u32) -> [u8; 16] {
-    let word = |n: usize| {
-        let lane = |k: usize| u64::from(values[n + k]) << (16 * k);
-        lane(0) | lane(1) | lane(2) | lane(3)
-    };
-    let (low, high) = (squeeze(word(0), width), squeeze(word(4), width));
+fn pack(values: Eight, width: u32) -> [u8; 16] {
+    let (low, high) = (squeeze(values[0], width), squeeze(values[1], width));
     let bits = 4 * width;
     let packed = u128::from(low | high.unbounded_shl(bits)) | u128::from(high.unbounded_shr(64 - bits)) << 64;
     packed.to_le_bytes()
@@ -225,17 +253,13 @@ fn pack(values: [u16; BLOCK], width: u32) -> [u8; 16] {
 
 /// The inverse of [`pack`]; bits beyond are left out.
 #[inline(always)]
-fn unpack(bytes: &[u8; 16], width: u32) -> [u16; BLOCK] {
+fn unpack(bytes: &[u8; 16], width: u32) -> Eight {
     let packed = u128::from_le_bytes(*bytes);
     let (low, high) = (packed as u64, (packed >> 64) as u64);
     let bits = 4 * width;
     let all = u64::MAX.unbounded_shr(64 - bits);
-    let low_half = spread(low & all, width);
-    let high_half = spread((low.unbounded_shr(bits) | high.unbounded_shl(64 - bits)) & all, width);
-    std::array::from_fn(|n| {
-        let half = if n < 4 { low_half } else { high_half };
-        (half >> (16 * (n % 4))) as u16
-    })
+    let second = low.unbounded_shr(bits) | high.unbounded_shl(64 - bits);
+    [spread(low & all, width), spread(second & all, width)]
 }
 
 /// Four lanes of 16 bits to four times `width` bits.
@@ -265,16 +289,28 @@ mod tests {
 
     #[test]
     fn tiles_are_turned() {
-        let tile: [Eight; BLOCK] = std::array::from_fn(|r| std::array::from_fn(|c| (10 * r + c) as i16));
-        let turned: [Eight; BLOCK] = std::array::from_fn(|r| std::array::from_fn(|c| (10 * c + r) as i16));
-        assert_eq!(turn(tile), turned);
+        let tile = |rows: usize, columns: usize| -> [Eight; BLOCK] {
+            let value = |r: usize, c: usize| (rows * r + columns * c) as i16;
+            std::array::from_fn(|r| load(&std::array::from_fn::<i16, BLOCK, _>(|c| value(r, c))))
+        };
+        assert_eq!(turn(tile(10, 1)), tile(1, 10));
     }
 
     proptest! {
         #[test]
         fn every_width_comes_back(values: [u16; BLOCK], width in 0u32..=16) {
             let values = values.map(|value| (u32::from(value) & ((1 << width) - 1)) as u16);
+            let values = load(&values.map(|value| value as i16));
             prop_assert_eq!(unpack(&pack(values, width), width), values);
+        }
+
+        #[test]
+        fn lanes_do_not_see_each_other(a: [i16; BLOCK], b: [i16; BLOCK]) {
+            let of = |f: fn(i16, i16) -> i16| load(&std::array::from_fn::<i16, BLOCK, _>(|n| f(a[n], b[n])));
+            prop_assert_eq!(add(load(&a), load(&b)), of(i16::wrapping_add));
+            prop_assert_eq!(subtract(load(&a), load(&b)), of(i16::wrapping_sub));
+            prop_assert_eq!(zigzag(load(&a)), of(|a, _| a << 1 ^ a >> 15));
+            prop_assert_eq!(unzigzag(zigzag(load(&a))), load(&a));
         }
 
         #[test]
