@@ -1,7 +1,7 @@
 //! The same bytes as [`pack`](super::pack) for values of 16 bits, some ten times as fast: prediction and packing in one pass over tiles of eight
 //! samples that stay in the first cache.
 //!
-//! Samples come side by side, [`[sample][channel]`], but the blocks of a channel go one after the other. So tiles of eight by eight are
+//! Samples come side by side, `[sample][channel]`, but the blocks of a channel go one after the other. So tiles of eight by eight are
 //! turned, and what is done to the eight differences of a channel is done to all at once. Bits are moved together by halves within
 //! a 64-bit word: no branch depends on a width.
 
