@@ -37,6 +37,8 @@ pub(super) struct Capture {
     cut: Cut,
     /// The boundary of the cut that what is being processed lies beyond.
     beyond: Option<Tick>,
+    /// The latest tick of what was processed.
+    reached: Tick,
     /// Whether every stream has been written that must be.
     done: bool,
     /// The stream to look at next.
@@ -45,8 +47,9 @@ pub(super) struct Capture {
     parked: BTreeMap<(StreamKey, Arc<str>), StreamId>,
     /// Streams that are refused because their key is another source's.
     doubles: BTreeMap<StreamKey, Vec<StreamId>>,
-    /// With a planted bug: streams are not copied.
+    /// With planted bugs: streams are not copied; that it is too late for a cut is not noticed.
     careless: bool,
+    unwary: bool,
 }
 
 /// The first section of a stream: what is known of it beside its state.
@@ -69,23 +72,31 @@ impl Capture {
             sources,
             cut: Cut::default(),
             beyond: None,
+            reached: 0,
             done: true,
             cursor: (0, 0),
             parked: BTreeMap::new(),
             doubles: BTreeMap::new(),
             careless: false,
+            unwary: false,
         }
     }
 
     /// The same, with a bug where one is planted.
     pub(super) fn with(self, plot: &Plot) -> Self {
-        Self { careless: plot.is(Planted::NoCopyOnTouch), ..self }
+        let (careless, unwary) = (plot.is(Planted::NoCopyOnTouch), plot.is(Planted::CrossesUnnoticed));
+        Self { careless, unwary, ..self }
     }
 
     /// Looks whether there is a newer cut.
     fn look(&mut self) {
         if let Some(cut) = self.cuts.newer(self.cut.number) {
-            (self.cut, self.done, self.cursor) = (cut, false, (0, 0));
+            // What lies beyond it is in the states already: nothing can be copied any more as it was.
+            let missed = self.reached >= cut.boundary && !self.unwary;
+            if missed {
+                self.cuts.tell(Part::Missed { number: cut.number, tick: self.reached });
+            }
+            (self.cut, self.done, self.cursor) = (cut, missed, (0, 0));
         }
     }
 
@@ -121,6 +132,7 @@ impl Streams {
     pub(super) fn turn(&mut self, tick: Tick) -> Option<Option<Tick>> {
         let capture = self.capture.as_mut()?;
         capture.look();
+        capture.reached = capture.reached.max(tick);
         let boundary =
             (tick >= capture.cut.boundary && capture.cut.number > 0).then_some(capture.cut.boundary);
         let before = std::mem::replace(&mut capture.beyond, boundary);

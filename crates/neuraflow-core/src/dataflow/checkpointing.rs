@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::keyed::Snapshots;
+use super::naming::Naming;
 use super::planted::{Planted, Plot};
 use super::report::LatencyHistogram;
 use super::shared::Resume;
@@ -124,9 +125,9 @@ impl Opened {
     }
 
     /// Where sources and sinks go on from.
-    pub(super) fn resume(&self) -> Resume {
+    pub(super) fn resume(&self, naming: Naming) -> Resume {
         self.restored.as_ref().map_or_else(Resume::default, |restored| {
-            Resume::from(restored.sources.clone(), restored.sinks.clone())
+            Resume::from(naming.sources(&restored.sources), naming.sinks(&restored.sinks))
         })
     }
 }

@@ -105,7 +105,7 @@ where
             if let Some(number) = self.alignment.take(entry, &mut self.ready) {
                 self.write();
                 if let Some(cuts) = &self.shared.cuts {
-                    let (sink, at) = (Arc::clone(&self.name), self.delivery.barrier(number));
+                    let (sink, at) = (cuts.name(&self.name), self.delivery.barrier(number));
                     cuts.tell(Part::Sink { number, sink, at });
                 }
                 self.alignment.release(&mut self.ready);

@@ -16,8 +16,8 @@ use super::slab::UsedSlabs;
 use crate::ingest::{Ingest, Slab};
 use crate::source::{Polled, Source, SourceContext, SourceReader, Waker};
 
-/// Timely's logical time here: a count of 10 ms of the pipeline's clock. Never event time, so that a silent
-/// device holds nobody back.
+/// Timely's logical time here: a count of 10 ms of the pipeline's clock, in a cluster of process 0's. Never event time, so that
+/// a silent device holds nobody back.
 pub type Tick = u64;
 
 pub(super) const TICK_NANOS: u64 = 10_000_000;
@@ -75,8 +75,10 @@ pub(super) fn ingress<'scope>(
                 return; // woken once there is room
             }
             let now = shared.clock.now();
-            if now / TICK_NANOS > *cap.time() {
-                cap.downgrade(&(now / TICK_NANOS));
+            let tick = shared.peers.as_ref().map_or(now, |peers| peers.common(now)) / TICK_NANOS;
+            let tick = crossing.as_ref().map_or(tick, |crossing| crossing.tick(tick));
+            if tick > *cap.time() {
+                cap.downgrade(&tick);
             }
             ingest.set_arrival(now);
             let polled = source.poll(&mut ingest, BUDGET);

@@ -77,7 +77,7 @@ impl Life {
             .restored
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .get_mut(index)
+            .get_mut(index % shared.workers()) // they are counted over all processes
             .and_then(Option::take);
         let mut opened = 0;
         worker.dataflow(|scope| {

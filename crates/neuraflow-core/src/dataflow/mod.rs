@@ -6,7 +6,9 @@
 //! | `ingress` → `slab` → `keyed` → `outlet`, `deliver` | the way of the data |
 //! | `streams`, `books`, `stream`, `chain` | what a worker has of its streams: their seats, and each one's state |
 //! | `cut`, `capture`, `align` | what divides the data at a checkpoint: at sources, in streams, at sinks |
-//! | `coordinator`, `checkpointing` | the thread that makes checkpoints, and what it is told |
+//! | `coordinator`, `flight`, `checkpointing` | the thread that makes checkpoints, the one it makes, and what it is told |
+//! | `news`, `relay`, `naming` | checkpoints over several processes: what one tells the others, what these tell it, and whose is what |
+//! | `launch`, `base` | how a run is made ready, and what it goes on from |
 //! | `runtime`, `life`, `pace`, `shared`, `pressure` | the threads, and what they have in common |
 //! | `cluster` | several processes that run one pipeline together |
 //! | `supervisor`, `watchdog` | what is done where one fails or hangs |
@@ -14,6 +16,7 @@
 //! | `planted`, `stepped` | for tests: bugs to switch on, and a run without any thread that does what it likes |
 
 mod align;
+mod base;
 mod books;
 mod capture;
 mod chain;
@@ -25,12 +28,16 @@ mod deliver;
 mod delivery;
 mod draft;
 mod error;
+mod flight;
 mod flow;
 mod graph;
 mod ingress;
 mod items;
 mod keyed;
+mod launch;
 mod life;
+mod naming;
+mod news;
 mod outbox;
 mod outlet;
 mod pace;
@@ -40,6 +47,7 @@ mod planted;
 mod pressure;
 mod queue;
 pub mod raw;
+mod relay;
 mod report;
 mod runtime;
 mod shared;

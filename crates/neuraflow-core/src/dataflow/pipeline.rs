@@ -11,11 +11,12 @@ use super::draft::SharedDraft;
 use super::error::{BuildError, PipelineError};
 use super::flow::Flow;
 use super::graph::Graph;
+use super::launch::{Launch, spawn};
 use super::outlet::OpenOutlet;
 use super::plan::Plans;
 use super::planted::Planted;
 use super::report::{PathLatency, Report};
-use super::runtime::{Launch, Running, Workers, spawn};
+use super::runtime::{Running, Workers};
 use super::watch::Health;
 use crate::checkpoint::Fingerprint;
 use crate::model::{Chunk, Span};
@@ -38,8 +39,6 @@ pub struct Pipeline {
     pub(super) parts: Arc<Parts>,
     latencies: Vec<PathLatency>,
     set_aside: Vec<BuildError>,
-    /// The sinks that checkpoints keep a position of.
-    answering: Vec<String>,
     pub(super) checkpointing: Option<Checkpointing>,
     watchdog: Option<Duration>,
     planted: Option<Planted>,
@@ -51,6 +50,8 @@ pub(super) struct Parts {
     pub(super) graph: Arc<Graph>,
     pub(super) sources: Vec<Arc<dyn Source>>,
     pub(super) outlets: Vec<OpenOutlet>,
+    /// The sinks that checkpoints keep a position of.
+    pub(super) answering: Vec<String>,
     pub(super) fingerprint: Fingerprint,
 }
 
@@ -95,7 +96,7 @@ impl Pipeline {
     pub fn checkpoints(mut self, checkpointing: Checkpointing) -> Result<Self, BuildError> {
         let sources: Vec<String> = self.parts.sources.iter().map(|source| source.name()).collect();
         for (setting, names) in
-            [("sources with checkpoints", &sources), ("sinks with checkpoints", &self.answering)]
+            [("sources with checkpoints", &sources), ("sinks with checkpoints", &self.parts.answering)]
         {
             let mut seen = BTreeSet::new();
             if let Some(twice) = names.iter().find(|name| !seen.insert(*name)) {
@@ -141,9 +142,12 @@ impl Pipeline {
     /// when one fails or is lost. It is for work that needs more than one machine, on a private network: nothing is encrypted.
     /// Otherwise run one process for each set of partitions.
     ///
+    /// Where process 0 is told to keep [checkpoints](Self::checkpoints), and no other is, they are the whole cluster's: all
+    /// processes started again go on from the newest. Their number must be the same then; that of their workers need not be.
+    ///
     /// # Errors
     /// The processes do not come together ([`ClusterError`](super::ClusterError)), or are not of one build with the same
-    /// settings: all of them are told so. A cluster makes no checkpoints.
+    /// settings; or process 0 cannot open its checkpoints: all of them are told so.
     pub fn spawn_cluster(self, cluster: &Cluster) -> Result<Running, PipelineError> {
         let launch = self.launch(cluster.workers, Health::default());
         spawn(&Launch { cluster: Some(cluster), ..launch })
@@ -211,11 +215,11 @@ impl Complete {
             graph: Arc::new(graph),
             sources,
             outlets: std::mem::take(&mut draft.outlets),
+            answering: std::mem::take(&mut draft.answering),
             fingerprint: Fingerprint::new(lines),
         };
         Ok(Pipeline {
             parts: Arc::new(parts),
-            answering: std::mem::take(&mut draft.answering),
             checkpointing: None,
             watchdog: None,
             planted: None,

@@ -21,6 +21,10 @@ pub enum Planted {
     WrongKey,
     /// Key groups are dealt to workers in another way when they are restored than when they are read.
     Salted,
+    /// In a cluster: the readers of process 0 cross a cut before the other processes know of it.
+    CrossesEarly,
+    /// The same, and no worker notices that it has taken in what lies beyond a cut before it knew of that.
+    CrossesUnnoticed,
 }
 
 /// The bug of one run, if there is one.

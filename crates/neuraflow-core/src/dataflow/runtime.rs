@@ -2,28 +2,20 @@
 
 use std::num::NonZeroUsize;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crossbeam_channel::unbounded;
 use timely::communication::{Config, WorkerGuards, initialize};
 
-use super::checkpointing::{Checkpointing, Opened};
-use super::cluster::{Cluster, ClusterError, Links, Mesh};
-use super::coordinator::{self, Setup};
-use super::cut::{Cuts, Part};
+use super::cluster::{Links, Mesh};
+use super::cut::Part;
 use super::error::PipelineError;
 use super::life::Life;
 use super::outlet::Outlet;
-use super::pace::Pace;
-use super::pipeline::Parts;
-use super::planted::Planted;
 use super::report::{Report, StreamReport};
-use super::shared::{Resume, Shared};
-use super::watch::{Health, Run, State, Watch};
-use super::watchdog;
-use crate::resilience::Clock;
+use super::shared::Shared;
+use super::watch::{Run, State, Watch};
 
 /// How many worker threads a pipeline runs on. The output does not depend on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +34,11 @@ impl Workers {
         self.count.get()
     }
 
+    /// Whether they never sleep.
+    pub(super) fn spins(self) -> bool {
+        self.spin
+    }
+
     /// The same, but that they never sleep: each takes up all of a processor core, and notices a packet at once instead of
     /// after being woken, which takes some 20 µs. Worth it only where each has a core that nothing else wants: workers that spin in
     /// each other's way are slower than workers that sleep.
@@ -56,12 +53,12 @@ pub struct Running {
     pub(super) shared: Arc<Shared>,
     guards: Option<WorkerGuards<Vec<StreamReport>>>,
     pub(super) outlets: Vec<Arc<dyn Outlet>>,
-    /// The thread that makes checkpoints.
-    coordinator: Option<JoinHandle<()>>,
-    watchdog: Option<JoinHandle<()>>,
+    /// The thread that makes checkpoints, or sees to it that another process can.
+    pub(super) checkpoints: Option<JoinHandle<()>>,
+    pub(super) watchdog: Option<JoinHandle<()>>,
     /// What connects it with other processes; and Timely's connections, as long as no worker has them.
-    links: Option<Links>,
-    mesh: Option<Mesh>,
+    pub(super) links: Option<Links>,
+    pub(super) mesh: Option<Mesh>,
 }
 
 /// How far a running pipeline is.
@@ -77,92 +74,20 @@ pub struct Progress {
     pub windows: u64,
 }
 
-/// What a run is started with.
-pub(super) struct Launch<'a> {
-    pub(super) parts: &'a Parts,
-    pub(super) workers: Workers,
-    /// If other processes run it too.
-    pub(super) cluster: Option<&'a Cluster>,
-    pub(super) clock: &'a Arc<dyn Clock>,
-    pub(super) checkpointing: Option<&'a Checkpointing>,
-    /// How long a worker may be at one thing.
-    pub(super) watchdog: Option<Duration>,
-    pub(super) planted: Option<Planted>,
-    /// How often it was started before, and why again.
-    pub(super) health: Health,
-}
-
-/// A run that is ready, but for its threads.
-pub(super) struct Prepared {
-    pub(super) running: Running,
-    /// What the maker of checkpoints is started with, if there are any.
-    pub(super) setup: Option<Setup>,
-    pub(super) life: Life,
-}
-
-/// Starts a run.
-pub(super) fn spawn(launch: &Launch<'_>) -> Result<Running, PipelineError> {
-    let pace = if launch.workers.spin { Pace::Spins } else { Pace::Parks };
-    let Prepared { mut running, setup, life } = prepare(launch, pace)?;
-    running.outlets.iter().try_for_each(|outlet| outlet.start())?;
-    running.coordinator = setup.map(coordinator::start).transpose()?;
-    if running.shared.duty.is_some() {
-        running.watchdog = Some(watchdog::start(&running.shared)?);
-    }
-    running.start(life)?;
-    Ok(running)
-}
-
-/// Opens what a run needs: other processes, its checkpoints and its sinks.
-pub(super) fn prepare(launch: &Launch<'_>, pace: Pace) -> Result<Prepared, PipelineError> {
-    let Launch { parts, workers, clock, checkpointing, cluster, .. } = launch;
-    if cluster.is_some() && checkpointing.is_some() {
-        return Err(ClusterError::Checkpoints.into());
-    }
-    let (met, peers) = cluster.map(|cluster| cluster.meet(&parts.fingerprint)).transpose()?.unzip();
-    let (count, started) = (workers.count.get(), clock.now());
-    let mut opened = checkpointing.map(|settings| settings.open(&parts.fingerprint)).transpose()?;
-    let (parts_of_run, inbox) = unbounded();
-    let cuts = opened.as_ref().map(|_| Arc::new(Cuts::new(parts_of_run)));
-    let resume = opened.as_ref().map_or_else(Resume::default, Opened::resume);
-    let shared = Arc::new(Shared::new(launch, cuts.clone(), resume, peers));
-    let restored = opened.as_mut().map(|opened| opened.take_streams(count, &shared.plot)).unwrap_or_default();
-    let mut running = Running {
-        shared: Arc::clone(&shared),
-        guards: None,
-        outlets: Vec::new(),
-        coordinator: None,
-        watchdog: None,
-        links: None,
-        mesh: None,
-    };
-    if let Some((links, mesh)) = met.map(|met| met.link(&shared)).transpose()? {
-        (running.links, running.mesh) = (Some(links), Some(mesh));
-    }
-    for (index, open) in parts.outlets.iter().enumerate() {
-        running.outlets.push(open(index, count, &shared)?); // on an error, those that are open are finished
-    }
-    let mut setup = None;
-    if let (Some(cuts), Some(Opened { checkpoints, config, restored })) = (cuts, opened) {
-        let number = restored.as_ref().map(|restored| restored.number);
-        shared.ledger.write().last = number;
-        shared.ledger.write().restored = number;
-        let (outlets, shared) = (running.outlets.clone(), Arc::clone(&shared));
-        let (workers, restored) = (count, restored.map(|restored| restored.sources));
-        setup = Some(Setup { checkpoints, config, shared, cuts, inbox, outlets, workers, restored, started });
-    }
-    let life = Life {
-        pace,
-        graph: Arc::clone(&parts.graph),
-        sources: parts.sources.clone(),
-        outlets: running.outlets.clone(),
-        shared,
-        restored: Mutex::new(restored.into_iter().map(Some).collect()),
-    };
-    Ok(Prepared { running, setup, life })
-}
-
 impl Running {
+    /// Nothing of it has been started yet.
+    pub(super) fn new(shared: &Arc<Shared>) -> Self {
+        Self {
+            shared: Arc::clone(shared),
+            guards: None,
+            outlets: Vec::new(),
+            checkpoints: None,
+            watchdog: None,
+            links: None,
+            mesh: None,
+        }
+    }
+
     /// Starts the workers.
     pub(super) fn start(&mut self, life: Life) -> Result<(), PipelineError> {
         let workers = self.shared.workers();
@@ -213,7 +138,7 @@ impl Running {
     /// Makes a last checkpoint and leaves the pipeline there, to go on later, elsewhere, or on another number of workers:
     /// nothing is read or computed beyond it, no window is flushed. Samples that wait for earlier ones are in the report's
     /// `samples_in` only. Where the input ends before, or there are no checkpoints, it is drained as by [`stop`](Self::stop), and
-    /// there is nothing to go on with: [`suspended`](super::CheckpointReport::suspended) tells.
+    /// there is nothing to go on with: [`suspended`](super::CheckpointReport::suspended) tells. In a cluster all processes are left there.
     pub fn suspend(self) -> Result<Report, PipelineError> {
         self.stopper().suspend();
         self.join()
@@ -271,7 +196,7 @@ impl Running {
     fn finish(&mut self) {
         self.outlets.iter().for_each(|outlet| outlet.finish());
         self.shared.tell(|| Part::Over);
-        if let Some(thread) = self.coordinator.take() {
+        if let Some(thread) = self.checkpoints.take() {
             // It has nothing to say: what it did is in the ledger.
             let _ = thread.join();
         }

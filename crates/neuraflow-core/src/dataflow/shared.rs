@@ -1,6 +1,5 @@
 //! What the workers of one pipeline and its handle share.
 
-use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::Thread;
@@ -10,10 +9,12 @@ use super::checkpointing::Ledger;
 use super::cluster::Peers;
 use super::cut::{Cuts, Part};
 use super::error::PipelineError;
+use super::launch::Launch;
+use super::naming::Places;
 use super::planted::Plot;
 use super::pressure::Pressure;
 use super::report::LatencyHistogram;
-use super::runtime::{Launch, Progress};
+use super::runtime::Progress;
 use super::watch::{Board, Health, State};
 use super::watchdog::{Busy, Duty};
 use crate::model::Positions;
@@ -22,11 +23,11 @@ use crate::source::Waker;
 
 /// Where sources and sinks go on from, by their names.
 #[derive(Debug, Default)]
-pub(super) struct Resume(Option<(BTreeMap<String, Positions>, BTreeMap<String, Positions>)>);
+pub(super) struct Resume(Option<(Places, Places)>);
 
 impl Resume {
     /// From the positions of sources and of sinks in a checkpoint.
-    pub(super) fn from(sources: BTreeMap<String, Positions>, sinks: BTreeMap<String, Positions>) -> Self {
+    pub(super) fn from(sources: Places, sinks: Places) -> Self {
         Self(Some((sources, sinks)))
     }
 

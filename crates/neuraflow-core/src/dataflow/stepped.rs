@@ -10,10 +10,11 @@ use crossbeam_channel::{Receiver, Sender, unbounded};
 use super::checkpointing::CheckpointReport;
 use super::coordinator::Coordinator;
 use super::error::PipelineError;
+use super::launch::{Maker, Prepared, prepare};
 use super::pace::Pace;
 use super::pipeline::Pipeline;
 use super::report::Report;
-use super::runtime::{Prepared, Running, Workers, prepare};
+use super::runtime::{Running, Workers};
 use super::watch::Health;
 
 /// The workers' side.
@@ -88,12 +89,16 @@ impl Pipeline {
     pub fn by_hand(self, workers: usize) -> Result<Stepped, PipelineError> {
         let workers = Workers::new(workers);
         let (batons, mut hands) = Batons::new(workers.count());
-        let Prepared { mut running, setup, life } =
+        let Prepared { mut running, maker, life } =
             prepare(&self.launch(workers, Health::default()), Pace::ByHand(batons))?;
         running.start(life)?;
         // A worker answers once when it has built its graph, or has failed to.
         hands.iter_mut().for_each(|hand| hand.gone = !hand.answer());
-        Ok(Stepped { running: Some(running), hands, coordinator: setup.map(Coordinator::new) })
+        let coordinator = match maker {
+            Maker::Here(setup) => Some(Coordinator::new(*setup)),
+            Maker::Nobody | Maker::Elsewhere(_) => None,
+        };
+        Ok(Stepped { running: Some(running), hands, coordinator })
     }
 }
 

@@ -98,11 +98,14 @@ pub enum ClusterError {
         /// Its error.
         reason: String,
     },
-    /// Checkpoints in a cluster.
+    /// A process other than the first was told where to keep checkpoints.
     #[error(
-        "expected a cluster without checkpoints, found some configured; run one process for each set of partitions, each with its own checkpoints"
+        "only process 0 keeps the checkpoints of a cluster; process {process} was given some: leave them out there"
     )]
-    Checkpoints,
+    Checkpoints {
+        /// Its number.
+        process: usize,
+    },
 }
 
 impl ClusterError {
@@ -116,7 +119,7 @@ impl ClusterError {
             | Self::Listen { .. }
             | Self::Stranger { .. }
             | Self::Mismatch { .. }
-            | Self::Checkpoints => Recovery::Stop,
+            | Self::Checkpoints { .. } => Recovery::Stop,
         }
     }
 }

@@ -5,28 +5,31 @@
 //! | signs of life, with the time | one that is stopped is noticed, and arrival times mean the same everywhere |
 //! | credits, holds | flow control goes beyond a process: what others have not worked off, or their sinks hold back, counts too |
 //! | stop, failure | one that stops or fails takes the others along |
+//! | checkpoints | what becomes of them, from process 0; their parts, to process 0 |
 //! | good-bye | an end is told from a loss |
 //!
 //! Each link has a thread that writes and one that reads. No worker waits for either.
 
-use std::io::{ErrorKind, Write};
+use std::io::{self, ErrorKind, Write};
 use std::net::TcpStream;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, RecvTimeoutError};
+use crossbeam_channel::select;
 use serde::{Deserialize, Serialize};
 
+use super::super::cut::Part;
 use super::super::error::PipelineError;
 use super::super::shared::Shared;
 use super::error::ClusterError;
-use super::peers::{Order, Peers};
+use super::peers::{Order, Orders, Peers};
+use super::pieces::{Gathered, Piece};
 use super::wire;
 
 /// How long a write may take before the other end counts as lost.
-const WRITE: Duration = Duration::from_secs(5);
+pub(super) const WRITE: Duration = Duration::from_secs(5);
 
 /// What one process tells another.
 #[derive(Debug, Serialize, Deserialize)]
@@ -48,6 +51,12 @@ pub(super) enum Message {
     Hold {
         holds: bool,
     },
+    /// All here know of the cut with this number.
+    Known {
+        number: u64,
+    },
+    /// Of what becomes of a checkpoint, or of one of its parts.
+    Piece(Piece),
     Stop,
     Failed {
         reason: String,
@@ -66,7 +75,7 @@ impl Links {
     /// Starts them, one link for each control connection, and waits until each has heard something.
     pub(super) fn start(
         shared: &Arc<Shared>,
-        ends: Vec<(usize, TcpStream, Receiver<Order>)>,
+        ends: Vec<(usize, TcpStream, Orders)>,
     ) -> Result<Self, PipelineError> {
         let mut links = Self { shared: Arc::clone(shared), threads: Vec::new() };
         let Some(peers) = &shared.peers else { return Ok(links) };
@@ -130,23 +139,28 @@ impl Link {
         }
     }
 
-    fn write(&self, mut control: &TcpStream, orders: &Receiver<Order>) {
+    fn write(&self, mut control: &TcpStream, from: &Orders) {
         let Some(patience) = self.peers().map(|peers| peers.patience) else { return };
         let beat = (patience / 5).min(Duration::from_secs(1));
         let (mut held, mut due) = (false, Instant::now());
         let mut bytes = Vec::new();
         loop {
             bytes.clear();
-            let first = orders.recv_timeout(due.saturating_duration_since(Instant::now()));
-            if matches!(first, Err(RecvTimeoutError::Disconnected)) {
-                return;
+            let (mut first, mut piece) = (None, None);
+            select! {
+                recv(from.orders) -> order => match order {
+                    Ok(order) => first = Some(order),
+                    Err(_) => return,
+                },
+                recv(from.pieces) -> cut => piece = cut.ok(),
+                default(due.saturating_duration_since(Instant::now())) => {}
             }
             let (mut credit, mut last) = (0, None);
             let mut say = |message: &Message| {
                 // Only a reason can be too long, and is not.
                 let _ = wire::put(message, &mut bytes);
             };
-            for order in first.into_iter().chain(orders.try_iter()) {
+            for order in first.into_iter().chain(from.orders.try_iter()) {
                 match order {
                     Order::Say(message) => say(&message),
                     Order::Credit(weight) => credit += weight as u64,
@@ -165,6 +179,9 @@ impl Link {
                 say(&Message::Ping { sent: self.shared.clock.now() });
                 due = Instant::now() + beat;
             }
+            // One at a time, and after all else: credits and signs of life do not wait for what is long.
+            let piece = piece.or_else(|| from.pieces.try_recv().ok());
+            piece.map(Message::Piece).iter().for_each(&mut say);
             last.iter().for_each(say);
             let written = control.write_all(&bytes);
             match last {
@@ -186,10 +203,10 @@ impl Link {
 
     fn read(&self, control: TcpStream) {
         let mut control = std::io::BufReader::new(control);
-        let mut over = false;
+        let (mut over, mut gathered) = (false, Gathered::default());
         while !over {
-            match wire::receive(&mut control) {
-                Ok(message) => over = self.take(message),
+            match wire::receive(&mut control).and_then(|message| self.take(message, &mut gathered)) {
+                Ok(nothing_follows) => over = nothing_follows,
                 Err(error) => {
                     match error.kind() {
                         ErrorKind::UnexpectedEof => self.lose("it closed the connection"),
@@ -206,8 +223,8 @@ impl Link {
     }
 
     /// Whether nothing follows.
-    fn take(&self, message: Message) -> bool {
-        let Some(peers) = self.peers() else { return true };
+    fn take(&self, message: Message, gathered: &mut Gathered) -> io::Result<bool> {
+        let Some(peers) = self.peers() else { return Ok(true) };
         let (shared, process) = (&self.shared, self.process);
         match message {
             Message::Ping { sent } => peers.say(process, Message::Pong { sent, at: shared.clock.now() }),
@@ -215,13 +232,18 @@ impl Link {
             Message::Credit { weight } => shared.pressure.leave(weight as usize),
             Message::Hold { holds: true } => shared.pressure.hold_elsewhere(),
             Message::Hold { holds: false } => shared.pressure.release_elsewhere(),
+            Message::Known { number } => shared.tell(|| Part::Known { number, process }),
+            Message::Piece(piece) if peers.keeps_checkpoints() => {
+                gathered.add(&piece)?.into_iter().for_each(|part| shared.tell(|| part));
+            }
+            Message::Piece(piece) => gathered.add(&piece)?.into_iter().for_each(|news| shared.hear(news)),
             Message::Stop => shared.request_stop(),
             Message::Failed { reason } => {
                 shared.fail(PipelineError::Cluster(ClusterError::Failed { process, reason }));
-                return true;
+                return Ok(true);
             }
-            Message::Bye => return true,
+            Message::Bye => return Ok(true),
         }
-        false
+        Ok(false)
     }
 }

@@ -4,7 +4,6 @@ use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use crossbeam_channel::Receiver;
 use timely::communication::allocator::ProcessBuilder;
 use timely::communication::allocator::zero_copy::initialize::initialize_networking_from_sockets;
 use timely::communication::{Allocator, AllocatorBuilder, Hooks, WorkerGuards, initialize_from};
@@ -17,15 +16,15 @@ use super::hello::Hello;
 use super::line::Line;
 use super::links::Links;
 use super::meet::{Pair, meet};
-use super::peers::{Order, Peers};
+use super::peers::{Orders, Peers};
 use crate::checkpoint::Fingerprint;
 
 /// Processes that have met, before anything runs.
 pub(in super::super) struct Met {
     process: usize,
     workers: usize,
-    pairs: Vec<Option<Pair>>,
-    orders: Vec<Receiver<Order>>,
+    pub(super) pairs: Vec<Option<Pair>>,
+    orders: Vec<Orders>,
 }
 
 impl Cluster {
@@ -35,12 +34,7 @@ impl Cluster {
         let (process, processes, workers) = (self.process, self.addresses.len(), self.workers.count());
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let life = now.as_nanos() as u64 ^ u64::from(std::process::id()) << 32;
-        // Where sinks write is each process's own affair.
-        let nameless = |line: &String| match line.split_once("sink ") {
-            Some((before, _)) if ["", "markers to"].contains(&before.trim()) => format!("{before}sink"),
-            _ => line.clone(),
-        };
-        let fingerprint = Fingerprint::new(fingerprint.lines().iter().map(nameless));
+        let fingerprint = self.fingerprint(fingerprint);
         let pairs = meet(self, &Hello { process, processes, workers, fingerprint, life })?;
         let address = self.addresses[process].clone();
         let (peers, orders) =

@@ -4,26 +4,32 @@
 //! |---|---|
 //! | `hello`, `wire` | what processes say to each other before anything runs, and how |
 //! | `meet` | each finds all the others, or says by when and why not |
-//! | `links`, `peers` | what they tell each other while it runs: credits, holds, stops, failures, signs of life |
+//! | `handover` | process 0, which has the store, gives the others what they go on from |
+//! | `links`, `peers` | what they tell each other while it runs: credits, holds, stops, failures, checkpoints, signs of life |
+//! | `pieces` | how what is long gets over a link |
 //! | `mesh`, `line` | Timely's own connections, and what becomes of one whose other end is gone |
 
 mod error;
+mod handover;
 mod hello;
 mod line;
 mod links;
 mod meet;
 mod mesh;
 mod peers;
+mod pieces;
 mod wire;
 
 use std::time::Duration;
 
 pub use error::ClusterError;
 pub(super) use links::Links;
-pub(super) use mesh::Mesh;
+pub(super) use mesh::{Mesh, Met};
 pub(super) use peers::Peers;
+pub(super) use wire::Bytes;
 
 use super::runtime::Workers;
+use crate::checkpoint::Fingerprint;
 
 /// Which processes run a pipeline together, and which of them this one is.
 ///
@@ -62,6 +68,22 @@ impl Cluster {
     #[must_use]
     pub fn patience(self, patience: Duration) -> Self {
         Self { patience, ..self }
+    }
+
+    /// Workers of all processes together.
+    pub(super) fn all_workers(&self) -> usize {
+        self.addresses.len() * self.workers.count()
+    }
+
+    /// What all processes must have in common, with each other and with the checkpoint that they go on from.
+    fn fingerprint(&self, pipeline: &Fingerprint) -> Fingerprint {
+        // Where sinks write is each process's own affair.
+        let nameless = |line: &String| match line.split_once("sink ") {
+            Some((before, _)) if ["", "markers to"].contains(&before.trim()) => format!("{before}sink"),
+            _ => line.clone(),
+        };
+        let number = format!("cluster: {} processes", self.addresses.len());
+        Fingerprint::new(pipeline.lines().iter().map(nameless).chain([number]))
     }
 
     fn check(&self) -> Result<(), ClusterError> {

@@ -6,12 +6,14 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, Sender, unbounded};
+use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
+use serde::Serialize;
 
 use super::Cluster;
 use super::error::ClusterError;
 use super::links::Message;
 use super::meet::Pair;
+use super::pieces::{self, Piece};
 use crate::ingest::Slab;
 
 /// What the writer of a link is told.
@@ -23,6 +25,13 @@ pub(super) enum Order {
     Look,
     /// The same as `Say`, and nothing after it.
     Last(Message),
+}
+
+/// What the writer of a link gets its orders from.
+pub(super) struct Orders {
+    pub(super) orders: Receiver<Order>,
+    /// Of what can be long. Whoever sends it waits, and all else goes before it.
+    pub(super) pieces: Receiver<Piece>,
 }
 
 /// How the clock of another process goes.
@@ -49,12 +58,17 @@ impl Offset {
     fn here(&self, there: u64) -> u64 {
         there.saturating_add_signed(self.nanos.saturating_neg())
     }
+
+    fn there(&self, here: u64) -> u64 {
+        here.saturating_add_signed(self.nanos)
+    }
 }
 
 #[derive(Debug)]
 struct Peer {
     address: String,
     orders: Sender<Order>,
+    pieces: Sender<Piece>,
     offset: Mutex<Offset>,
     /// Both connections, to be cut when the cluster has failed.
     control: TcpStream,
@@ -79,15 +93,15 @@ pub(in super::super) struct Peers {
 
 impl Peers {
     /// The processes that have been met, and what the writers of their links get their orders from.
-    pub(super) fn new(cluster: &Cluster, met: &[Option<Pair>]) -> io::Result<(Self, Vec<Receiver<Order>>)> {
+    pub(super) fn new(cluster: &Cluster, met: &[Option<Pair>]) -> io::Result<(Self, Vec<Orders>)> {
         let (mut inboxes, mut peers) = (Vec::new(), Vec::new());
         for (process, pair) in met.iter().enumerate() {
-            let (orders, inbox) = unbounded();
-            inboxes.push(inbox);
+            let ((orders, ordered), (pieces, cut)) = (unbounded(), bounded(1));
+            inboxes.push(Orders { orders: ordered, pieces: cut });
             let peer = pair.as_ref().map(|pair| -> io::Result<Peer> {
                 let (address, offset) = (cluster.addresses[process].clone(), Mutex::default());
                 let (control, data) = (pair.control.try_clone()?, pair.data.try_clone()?);
-                Ok(Peer { address, orders, offset, control, data })
+                Ok(Peer { address, orders, pieces, offset, control, data })
             });
             peers.push(peer.transpose()?);
         }
@@ -107,7 +121,7 @@ impl Peers {
         (0..self.peers.len()).for_each(|process| self.order(process, order()));
     }
 
-    pub(super) fn all(&self) -> impl Iterator<Item = usize> {
+    pub(in super::super) fn all(&self) -> impl Iterator<Item = usize> {
         self.peers.iter().enumerate().filter_map(|(process, peer)| peer.as_ref().map(|_| process))
     }
 
@@ -154,6 +168,43 @@ impl Peers {
     pub(in super::super) fn part(&self) {
         if !self.parted.swap(true, Ordering::SeqCst) {
             self.order_all(|| Order::Last(Message::Bye));
+        }
+    }
+
+    /// What the clock of process 0 shows now: the time that all processes count ticks in.
+    pub(in super::super) fn common(&self, now: u64) -> u64 {
+        let Some(Some(first)) = self.peers.first() else { return now };
+        first.offset.lock().unwrap_or_else(PoisonError::into_inner).there(now)
+    }
+
+    /// Whether this process keeps the cluster's checkpoints.
+    pub(super) fn keeps_checkpoints(&self) -> bool {
+        self.process == 0
+    }
+
+    /// Tells process 0 that all here know of a cut.
+    pub(in super::super) fn know(&self, number: u64) {
+        self.say(0, Message::Known { number });
+    }
+
+    /// Tells all others what becomes of a checkpoint.
+    pub(in super::super) fn announce(&self, news: &impl Serialize) {
+        match pieces::cut(news) {
+            Ok(pieces) => self.all().for_each(|process| {
+                pieces.iter().cloned().for_each(|piece| self.say(process, Message::Piece(piece)));
+            }),
+            // The checkpoint gets no answers, and is given up.
+            Err(error) => tracing::error!(%error, "the other processes could not be told of a checkpoint"),
+        }
+    }
+
+    /// Tells process 0 a part of a checkpoint. Waits while the link is busy.
+    pub(in super::super) fn pass_on(&self, part: &impl Serialize) {
+        let Some(Some(first)) = self.peers.first() else { return };
+        match pieces::cut(part) {
+            // A link that is over takes none.
+            Ok(pieces) => pieces.into_iter().for_each(|piece| _ = first.pieces.send(piece)),
+            Err(error) => tracing::error!(%error, "a part of a checkpoint could not be passed on"),
         }
     }
 
@@ -221,5 +272,6 @@ mod tests {
         let mut offset = Offset::default();
         offset.learn(5, 100, 5);
         assert_eq!((offset.here(100), offset.here(50)), (5, 0));
+        assert_eq!((offset.there(5), offset.there(0)), (100, 95));
     }
 }
