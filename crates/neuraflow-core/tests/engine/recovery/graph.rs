@@ -11,9 +11,12 @@ use super::operators::{Running, Smooth};
 use super::sink::{Append, File, Row, by_stream};
 use super::tape::{Fuse, Tape};
 
+/// The rows of each stream, in each file.
+pub(crate) type All = Vec<(&'static str, BTreeMap<String, Vec<String>>)>;
+
 /// Everything that leaves the pipeline, and outlives its runs.
 #[derive(Clone, Default)]
-pub(super) struct Files {
+pub(crate) struct Files {
     features: File,
     epochs: File,
     late: File,
@@ -22,7 +25,7 @@ pub(super) struct Files {
 }
 
 impl Files {
-    fn all(&self) -> Vec<(&'static str, BTreeMap<String, Vec<String>>)> {
+    pub(crate) fn all(&self) -> All {
         let Self { features, epochs, late, markers, windows } = self;
         [
             ("features", features),
@@ -67,19 +70,19 @@ pub(crate) fn marker(marker: &StreamMarker) -> Row {
 
 /// Where a run dies.
 #[derive(Clone)]
-pub(super) struct Fuses {
-    pub(super) source: Fuse,
-    pub(super) operator: Fuse,
-    pub(super) sink: Fuse,
+pub(crate) struct Fuses {
+    pub(crate) source: Fuse,
+    pub(crate) operator: Fuse,
+    pub(crate) sink: Fuse,
 }
 
 impl Fuses {
-    pub(super) fn none() -> Self {
+    pub(crate) fn none() -> Self {
         Self { source: Fuse::never(), operator: Fuse::never(), sink: Fuse::never() }
     }
 }
 
-pub(super) fn pipeline(tapes: &[Tape], files: &Files, fuses: &Fuses) -> Pipeline {
+pub(crate) fn pipeline(tapes: &[Tape], files: &Files, fuses: &Fuses) -> Pipeline {
     let mut tapes = tapes.iter().cloned().map(|tape| Tape { fuse: fuses.source.clone(), ..tape });
     let mut graph = Pipeline::from(tapes.next().unwrap());
     for tape in tapes {
@@ -118,7 +121,11 @@ pub(crate) fn books(report: &Report) -> Vec<String> {
 
 /// The first row in which two runs differ, if there is one.
 pub(super) fn difference(expected: &Files, found: &Files) -> Option<String> {
-    for ((name, expected), (_, found)) in expected.all().into_iter().zip(found.all()) {
+    first_difference(expected.all(), found.all())
+}
+
+pub(crate) fn first_difference(expected: All, found: All) -> Option<String> {
+    for ((name, expected), (_, found)) in expected.into_iter().zip(found) {
         for stream in expected.keys().chain(found.keys()) {
             let none = Vec::new();
             let (expected, found) =

@@ -18,28 +18,39 @@ use super::tape::{Death, Fuse, Tape};
 const STATE: usize = 200_000;
 
 /// Each window changes one number, and puts out another one that was changed long ago.
-struct Heavy(Vec<f64>);
+pub(crate) struct Heavy {
+    size: usize,
+    state: Vec<f64>,
+}
+
+impl Heavy {
+    /// With a state of so many numbers of 8 bytes.
+    pub(crate) fn of(size: usize) -> Self {
+        Self { size, state: Vec::new() }
+    }
+}
 
 impl Operator for Heavy {
     type In = Window;
     type Out = Features;
 
     fn prepare(&mut self, _: &WindowSpec) -> Result<Arc<FeatureSpec>, OperatorError> {
-        self.0 = vec![0.0; STATE];
+        self.state = vec![0.0; self.size];
         let (rows, columns) = (["all".to_owned()].into(), ["old".to_owned()].into());
         Ok(Arc::new(FeatureSpec { rows, columns, unit: "µV".into() }))
     }
 
     fn process(&mut self, window: &Window, out: &mut Features) -> Result<(), OperatorError> {
-        let at = |back: i64| (window.info.index - back).rem_euclid(STATE as i64) as usize * 7_919 % STATE;
+        let size = self.size;
+        let at = |back: i64| (window.info.index - back).rem_euclid(size as i64) as usize * 7_919 % size;
         let sum: f32 = window.samples.values().iter().filter(|value| value.is_finite()).sum();
-        self.0[at(0)] += f64::from(sum);
-        out.values[0] = self.0[at(0)] - 0.5 * self.0[at(1)] + 0.25 * self.0[at(40)];
+        self.state[at(0)] += f64::from(sum);
+        out.values[0] = self.state[at(0)] - 0.5 * self.state[at(1)] + 0.25 * self.state[at(40)];
         Ok(())
     }
 
     fn reset(&mut self) {
-        self.0.fill(0.0);
+        self.state.fill(0.0);
     }
 
     fn latency(&self) -> Latency {
@@ -47,11 +58,11 @@ impl Operator for Heavy {
     }
 
     fn snapshot(&self, writer: &mut SnapshotWriter) {
-        writer.put(&self.0);
+        writer.put(&self.state);
     }
 
     fn restore(&mut self, reader: &mut SnapshotReader<'_>) -> Result<(), RestoreError> {
-        self.0 = reader.take()?;
+        self.state = reader.take()?;
         Ok(())
     }
 }
@@ -94,7 +105,7 @@ impl SourceReader for NotingReader {
     }
 }
 
-fn features(features: &Features) -> (String, String) {
+pub(crate) fn features(features: &Features) -> (String, String) {
     let bits: Vec<u64> = features.values.iter().map(|value| value.to_bits()).collect();
     (features.info.stream.name.clone(), format!("{} {bits:x?}", features.info.index))
 }
@@ -105,7 +116,7 @@ fn large_states_are_written_in_slices_while_the_signal_goes_on() {
     let run = |source: Noting, file: &File, store: Option<&Arc<Memory>>, workers| {
         let (name, file, capacity) = ("features".into(), Arc::clone(file), 64);
         let sink = Append { name, file, row: features, fuse: Fuse::never(), capacity };
-        let graph = Pipeline::from(source).window(Tumbling::millis(50)).feature(|| Heavy(Vec::new()));
+        let graph = Pipeline::from(source).window(Tumbling::millis(50)).feature(|| Heavy::of(STATE));
         let mut pipeline = graph.sink(sink).build().unwrap();
         if let Some(store) = store {
             let store =

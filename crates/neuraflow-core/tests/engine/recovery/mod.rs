@@ -3,13 +3,13 @@
 mod decay;
 mod faults;
 pub(crate) mod graph;
-mod heavy;
+pub(crate) mod heavy;
 mod kills;
 mod long;
 pub(crate) mod operators;
 mod refused;
 mod rescale;
 pub(crate) mod sink;
-mod store;
+pub(crate) mod store;
 mod supervision;
 pub(crate) mod tape;

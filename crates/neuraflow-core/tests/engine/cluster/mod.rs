@@ -1,5 +1,9 @@
 //! Several processes that run one pipeline together. Here they are threads of one; `tests/processes.rs` has real ones.
 
+mod checkpoints;
+mod heavy;
+mod refused;
+
 use std::io::Write;
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
@@ -7,13 +11,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use neuraflow_core::dataflow::{
-    Checkpointing, Cluster, ClusterError, Pipeline, PipelineError, Report, Running, Tumbling, Workers,
+    Cluster, ClusterError, Pipeline, PipelineError, Report, Running, Tumbling, Workers,
 };
 use neuraflow_core::ingest::Ingest;
 use neuraflow_core::model::{Features, StreamHeader, Window};
 use neuraflow_core::sink::{Overflow, Placement, Sink, SinkContext, SinkError, SinkWriter};
 use neuraflow_core::source::{Polled, Source, SourceContext, SourceError, SourceReader};
-use neuraflow_core::testing::MemoryStore;
 
 use super::failures::Endless;
 use super::parts::{Keep, Script, Sum, by_stream, header};
@@ -181,14 +184,6 @@ fn settings_that_make_no_cluster_are_refused() {
     let cluster = Cluster::new(0, [address, "127.0.0.1:9".to_owned()]);
     let error = cluster_error(sums(Sum::default()).0.spawn_cluster(&cluster));
     assert!(matches!(error, ClusterError::Listen { .. }), "{error}");
-}
-
-#[test]
-fn checkpoints_are_refused() {
-    let pipeline =
-        sums(Sum::default()).0.checkpoints(Checkpointing::new(Arc::new(MemoryStore::default()))).unwrap();
-    let error = cluster_error(pipeline.spawn_cluster(&Cluster::new(0, addresses(2))));
-    assert!(matches!(error, ClusterError::Checkpoints), "{error}");
 }
 
 #[test]
