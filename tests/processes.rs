@@ -95,15 +95,17 @@ fn same(found: &Files, expected: &Files) {
     assert!(differ.is_empty(), "{differ:?}");
 }
 
+/// Whether a process keeps a checkpoint, and not only the first of all.
+fn has_checkpoint(folder: &Path, process: usize) -> bool {
+    let files = fs::read_dir(folder.join(format!("process-{process}/checkpoints")));
+    let files = files.into_iter().flatten().flatten();
+    files.filter(|file| file.file_name().to_string_lossy().contains("manifest")).count() > 1
+}
+
 #[test]
 fn a_partition_that_is_killed_goes_on_and_the_other_does_not_notice() {
     let folder = place("processes-partitions");
-    let checkpoints = folder.join("process-1/checkpoints");
-    let has_checkpoint = || {
-        let files = fs::read_dir(&checkpoints).into_iter().flatten().flatten();
-        files.filter(|file| file.file_name().to_string_lossy().contains("manifest")).count() > 1
-    };
-    let (said, _) = killed("partitions", &folder, has_checkpoint);
+    let (said, _) = killed("partitions", &folder, || has_checkpoint(&folder, 1));
     let count = |what: &str| said.iter().filter(|line| line.contains(what)).count();
     assert_eq!(count("process 1 ended (signal: 9 (SIGKILL)): it is started again"), 1, "{said:#?}");
     assert_eq!((count("process 0 runs as"), count("process 1 runs as")), (1, 2), "{said:#?}");
@@ -113,16 +115,15 @@ fn a_partition_that_is_killed_goes_on_and_the_other_does_not_notice() {
 }
 
 #[test]
-fn a_cluster_that_loses_a_process_fails_as_a_whole_and_begins_again() {
+fn a_cluster_that_loses_a_process_fails_as_a_whole_and_goes_on_from_its_checkpoint() {
     let folder = place("processes-cluster");
-    let results = folder.join("process-1/rms");
-    let has_results = || fs::read_dir(&results).is_ok_and(|files| files.count() > 0);
-    let (said, complaints) = killed("cluster", &folder, has_results);
+    let (said, complaints) = killed("cluster", &folder, || has_checkpoint(&folder, 0));
     let count = |what: &str| said.iter().filter(|line| line.contains(what)).count();
     assert_eq!(count("ended"), 1, "{said:#?}");
     assert_eq!((count("process 0 runs as"), count("process 1 runs as")), (2, 2), "{said:#?}");
-    assert_eq!(count("since the beginning"), 2, "{said:#?}");
+    assert_eq!((count("since checkpoint"), count("since the beginning")), (2, 0), "{said:#?}");
     assert!(complaints.contains("process: 1") && complaints.contains("Lost"), "{complaints}");
     assert!(!complaints.contains("panicked"), "{complaints}");
+    assert!(!folder.join("process-1/checkpoints").exists(), "process 0 keeps those of both");
     same(&found(&folder), &expected(&folder.join("expected")));
 }

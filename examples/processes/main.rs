@@ -3,8 +3,8 @@
 //! `--mode partitions`, the way to scale: each process has streams of its own, a folder and checkpoints of its own, and knows
 //! nothing of the other. One that dies is started again and goes on from its checkpoint; the other does not notice.
 //!
-//! `--mode cluster`, for work that needs it: both run one pipeline together. When one dies the other fails as well, and both begin
-//! again. Streams are computed where their key groups map to, wherever they come in.
+//! `--mode cluster`, for work that needs it: both run one pipeline together. When one dies the other fails as well, and both go on
+//! from the checkpoint that process 0 keeps. Streams are computed where their key groups map to, wherever they come in.
 //!
 //! Run it with `cargo run --release --example processes -- --mode partitions --folder results`, end a process with
 //! `kill -9`, and look at `results/process-*/rms/*.csv`. docs/concepts/scaling.md says when which is right.
@@ -77,16 +77,21 @@ fn run(process: usize, options: &Options) -> Result<(), Box<dyn Error>> {
         .seconds(options.seconds)
         .speed(options.speed);
     let sink = Csv::create(folder.join("rms"))?; // each process writes files of its own
+    let checkpoints = || -> Result<Checkpointing, Box<dyn Error>> {
+        let every = Config::every(Duration::from_millis(500))?;
+        Ok(Checkpointing::in_folder(folder.join("checkpoints"))?.with_config(every))
+    };
     let report = match options.mode {
         Mode::Partitions => {
-            let every = Config::every(Duration::from_millis(500))?;
-            let checkpoints = Checkpointing::in_folder(folder.join("checkpoints"))?.with_config(every);
             let pipeline = graph(Pipeline::from(share::Share { source, process })).sink(sink).build()?;
-            pipeline.checkpoints(checkpoints)?.run()?
+            pipeline.checkpoints(checkpoints()?)?.run()?
         }
         Mode::Cluster => {
             // Each worker of each process is asked for its part of the source: nobody need share it out.
-            let pipeline = graph(Pipeline::from(source)).sink(sink).build()?;
+            let mut pipeline = graph(Pipeline::from(source)).sink(sink).build()?;
+            if process == 0 {
+                pipeline = pipeline.checkpoints(checkpoints()?)?; // those of both
+            }
             pipeline.spawn_cluster(&Cluster::new(process, options.addresses.clone()))?.join()?
         }
     };
