@@ -20,6 +20,16 @@ const LENGTH: usize = 32;
 /// How long the link may take to tell why the line has broken.
 const EXPLANATION: Duration = Duration::from_secs(1);
 
+/// Something has broken. Waits until the link has told why, but not for long.
+pub(super) fn await_explanation(shared: &Shared) {
+    let mut waited = Duration::ZERO;
+    let nap = Duration::from_millis(5);
+    while !shared.aborted() && waited < EXPLANATION {
+        std::thread::sleep(nap);
+        waited += nap;
+    }
+}
+
 /// Where in the messages the reader is.
 #[derive(Debug, Default)]
 struct Place {
@@ -79,12 +89,7 @@ impl Line {
 
     fn lose(&mut self, how: &str) {
         self.broken = true;
-        let mut waited = Duration::ZERO;
-        let nap = Duration::from_millis(5);
-        while !self.shared.aborted() && waited < EXPLANATION {
-            std::thread::sleep(nap);
-            waited += nap;
-        }
+        await_explanation(&self.shared);
         if let Some(peers) = self.shared.peers.as_ref().filter(|_| !self.shared.aborted()) {
             self.shared.fail(PipelineError::Cluster(peers.lost(self.process, how)));
         }

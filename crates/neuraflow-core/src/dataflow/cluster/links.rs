@@ -24,6 +24,7 @@ use super::super::cut::Part;
 use super::super::error::PipelineError;
 use super::super::shared::Shared;
 use super::error::ClusterError;
+use super::line::await_explanation;
 use super::peers::{Order, Orders, Peers};
 use super::pieces::{Gathered, Piece};
 use super::wire;
@@ -196,6 +197,7 @@ impl Link {
                 None => {}
             }
             if let Err(error) = written {
+                await_explanation(&self.shared); // it may lie in what is still to be read
                 self.lose(error); // which brings the last order
             }
         }
