@@ -168,10 +168,9 @@ impl Coordinator {
             Part::Known { number, process } => self.known(number, process),
             Part::Ended { reader, source, at, tick } => {
                 self.ended.insert(reader, (Arc::clone(&source), at.clone()));
-                if let Some(Flight { number, boundary, answered, .. }) = &self.flight
-                    && !answered.contains(&reader)
+                if let Some(flight) = self.flight.as_ref().filter(|flight| !flight.answered.contains(&reader))
                 {
-                    let (number, before) = (*number, tick < *boundary);
+                    let (number, before) = (flight.number, tick < flight.boundary && !flight.is_withheld());
                     let take = if before {
                         Part::Crossed { number, reader, source, at }
                     } else {

