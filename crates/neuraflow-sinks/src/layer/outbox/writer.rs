@@ -16,7 +16,7 @@ use super::config::OutboxConfig;
 use super::desk::{Desk, NAP, nanos};
 use super::{END, NAME, frame, io_error, options};
 
-/// Writes into an [`Outbox`].
+/// Writes into an [`Outbox`](super::Outbox).
 #[derive(Debug)]
 pub struct OutboxWriter<S> {
     pub(super) desk: Arc<Desk>,
