@@ -33,6 +33,8 @@ struct Rows {
     mood: Vec<Mood>,
     /// Fails as long as it is down.
     down: bool,
+    /// What was written last is lost, as the next barrier says.
+    lost: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -43,6 +45,8 @@ enum Mood {
     TakesSome(usize),
     /// Takes all, and fails all the same.
     Forgets,
+    /// Takes all, keeps nothing of it, and says so at the barrier.
+    Loses,
     /// Takes all out of what it is given, writes nothing, and panics.
     Panics,
 }
@@ -103,6 +107,11 @@ impl SinkWriter for Table {
                 items.clear();
                 panic!("as told");
             }
+            Mood::Loses => {
+                rows.lost = true;
+                items.clear();
+                0
+            }
             Mood::Fails => 0,
             Mood::TakesSome(some) => some.min(items.len()),
             _ => items.len(),
@@ -111,8 +120,16 @@ impl SinkWriter for Table {
             rows.put(&item);
         }
         match mood {
-            Mood::Takes => Ok(()),
+            Mood::Takes | Mood::Loses => Ok(()),
             _ => Err(refused_connection()),
+        }
+    }
+
+    fn barrier(&mut self, _: u64) -> Result<Positions, SinkError> {
+        if std::mem::take(&mut self.rows().lost) {
+            Err(refused_connection())
+        } else {
+            Ok(Positions::default())
         }
     }
 }
@@ -186,7 +203,8 @@ fn life(seed: u64) {
     let (dir, mut from, mut kept, mut next) = (scratch.file("outbox"), None, 0, 0);
     let mut writer = open(&table, &dir, None);
     for _ in 0..30 {
-        let mood = match random.below(8) {
+        let mood = match random.below(9) {
+            8 => Mood::Loses,
             0 => Mood::Fails,
             1 => Mood::TakesSome(random.below(7)),
             2 => Mood::Forgets,

@@ -1,5 +1,6 @@
 //! The thread that hands on what waits.
 
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
@@ -44,8 +45,8 @@ enum Offered {
     Refused(SinkError),
     /// Try again.
     Failed(String),
-    /// The same, and what it took out of the batch is not known.
-    Panicked,
+    /// The same, and what it took out of the batch and kept is not known.
+    Unsure(String),
 }
 
 impl<S: Sink> Drain<S>
@@ -110,7 +111,14 @@ where
                 }
                 match self.reader.fill(&mut inside.log) {
                     Ok(true) => break,
-                    Ok(false) => {}
+                    Ok(false) => {
+                        let here = self.reader.here();
+                        if here > inside.log.passed()
+                            && let Err(error) = inside.log.pass(here)
+                        {
+                            self.trouble(format!("cannot note what is damaged: {error}"));
+                        }
+                    }
                     Err(error) => self.trouble(format!("cannot read the outbox: {error}")),
                 }
                 desk.tell(&inside, self.now());
@@ -140,12 +148,12 @@ where
             let outcome = match &offered {
                 Offered::Taken => Outcome::Success(Duration::from_nanos(now.saturating_sub(begun))),
                 Offered::Refused(_) => Outcome::Misuse,
-                Offered::Failed(_) | Offered::Panicked => Outcome::Failure,
+                Offered::Failed(_) | Offered::Unsure(_) => Outcome::Failure,
             };
             let openings = self.breaker.openings();
             self.breaker.done(permit, outcome, now);
             if self.breaker.openings() > openings {
-                self.writer = None;
+                self.let_go();
             }
             self.show_breaker();
             match offered {
@@ -157,17 +165,20 @@ where
                 }
                 Offered::Refused(error) => {
                     taken += count.saturating_sub(batch.items.len());
-                    self.refuse(&mut batch.items, &error);
-                    continue;
+                    match self.refuse(&mut batch.items, &error) {
+                        Ok(()) => continue,
+                        // They are offered, and refused, again.
+                        Err(error) => self.trouble(format!("cannot keep what was refused: {error}")),
+                    }
                 }
                 Offered::Failed(reason) => {
                     taken += count.saturating_sub(batch.items.len());
                     self.trouble(reason);
                 }
-                Offered::Panicked => {
+                Offered::Unsure(reason) => {
                     // It is on the disk still, and is read again from there.
                     (batch.items, self.reader) = (Vec::new(), Reader::new(batch.start));
-                    self.trouble("the sink behind panicked".to_owned());
+                    self.trouble(reason);
                 }
             }
             self.desk.watch.change(|stats| stats.failures += 1);
@@ -183,37 +194,53 @@ where
         self.pass(batch.end, taken as u64)
     }
 
-    /// Offers items once.
+    /// Offers items once. They are taken once the sink behind has made them durable.
     fn offer(&mut self, items: &mut Vec<S::Item>) -> Offered {
         let (writer, inner, context) = (&mut self.writer, &self.inner, &self.context);
         let write = AssertUnwindSafe(|| {
             let writer = match writer {
                 Some(writer) => writer,
-                None => writer.insert(inner.open(context)?),
+                None => match inner.open(context) {
+                    Ok(opened) => writer.insert(opened),
+                    Err(error) => return Offered::Failed(error.to_string()),
+                },
             };
-            writer.write(items)
-        });
-        match catch_unwind(write) {
-            Ok(Ok(())) => Offered::Taken,
-            Ok(Err(error)) if error.recovery() == Recovery::Skip => Offered::Refused(error),
-            Ok(Err(error)) => Offered::Failed(error.to_string()),
-            Err(_) => {
-                self.writer = None;
-                Offered::Panicked
+            match writer.write(items) {
+                Ok(()) if items.is_empty() => match writer.barrier(0) {
+                    Ok(_) => Offered::Taken,
+                    Err(error) => Offered::Unsure(error.to_string()),
+                },
+                Ok(()) => Offered::Refused(SinkError::Layout {
+                    sink: inner.name(),
+                    what: "items",
+                    expected: "all taken where there is no error".into(),
+                    found: format!("{} left", items.len()),
+                }),
+                Err(error) if error.recovery() == Recovery::Skip => Offered::Refused(error),
+                Err(error) => Offered::Failed(error.to_string()),
             }
-        }
+        });
+        catch_unwind(write).unwrap_or_else(|_| {
+            self.let_go();
+            Offered::Unsure("the sink behind panicked".to_owned())
+        })
     }
 
-    fn refuse(&mut self, items: &mut Vec<S::Item>, error: &SinkError) {
+    /// Lets the writer go: a new one is opened for the next offer.
+    fn let_go(&mut self) {
+        let writer = self.writer.take();
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(writer))); // what it was given is durable, or is given again
+    }
+
+    fn refuse(&mut self, items: &mut Vec<S::Item>, error: &SinkError) -> io::Result<()> {
         let count = items.len() as u64;
+        let payloads: Vec<Vec<u8>> = items.iter().filter_map(|item| options().serialize(item).ok()).collect();
+        self.refused.append(payloads.iter().map(Vec::as_slice))?;
+        self.refused.sync()?;
+        items.clear();
         tracing::warn!(%error, count, "refused for good by the sink behind an outbox, and kept");
-        let payloads: Vec<Vec<u8>> =
-            items.drain(..).filter_map(|item| options().serialize(&item).ok()).collect();
-        let kept = self.refused.append(payloads.iter().map(Vec::as_slice)).and_then(|()| self.refused.sync());
-        if let Err(error) = kept {
-            self.trouble(format!("cannot keep what was refused: {error}"));
-        }
         self.desk.watch.change(|stats| stats.refused += count);
+        Ok(())
     }
 
     fn pass(&mut self, end: u64, count: u64) -> bool {

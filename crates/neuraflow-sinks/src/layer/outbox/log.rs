@@ -66,7 +66,17 @@ impl Log {
                 let found = format!("expected {until} bytes of a checkpoint or more, found {end}");
                 return Err(io::Error::new(io::ErrorKind::UnexpectedEof, found));
             }
-            let keep = segments.partition_point(|segment| segment.base < until);
+            let mut keep = segments.partition_point(|segment| segment.base < until);
+            if keep == 0 && !segments.is_empty() {
+                // Something that says where the log goes on must be durable before the rest is removed.
+                if segments.front().is_some_and(|first| first.base > until) {
+                    let (segment, file) = create(dir, until)?;
+                    file.sync_all()?;
+                    sync_folder(dir)?;
+                    segments.push_front(segment);
+                }
+                keep = 1;
+            }
             // The last one first: whatever ends the process meanwhile leaves no hole.
             for beyond in segments.drain(keep..).rev() {
                 fs::remove_file(beyond.path(dir))?;
@@ -90,7 +100,8 @@ impl Log {
         let passed = noted(dir).unwrap_or(first).clamp(first, end);
         let (dir, buffer, unsynced) = (dir.to_owned(), Vec::new(), Vec::new());
         let log = Self { dir, segment_bytes, segments, file, unsynced, buffer, passed, _lock: lock };
-        // A note that is ahead, of a log whose end a power failure took, must not come back.
+        // A note that is ahead, of a log whose end a power failure took, must not come back; nor may the file be gone.
+        log.file.sync_all()?;
         log.note(true)?;
         Ok(log)
     }
@@ -147,14 +158,20 @@ impl Log {
     /// Everything before `place` was handed on.
     pub(super) fn pass(&mut self, place: u64) -> io::Result<()> {
         self.passed = self.passed.max(place).min(self.end());
-        self.note(false)?;
-        while self.segments.len() > 1 && self.segments.front().is_some_and(|first| first.end() <= self.passed)
-        {
-            if let Some(first) = self.segments.pop_front() {
-                fs::remove_file(first.path(&self.dir))?;
-            }
+        let behind = |log: &Self| {
+            let first = log.segments.front().filter(|_| log.segments.len() > 1);
+            first.copied().filter(|first| first.end() <= log.passed)
+        };
+        if behind(self).is_some() {
+            // Those that follow must be durable first: a checkpoint may know of them only by what is removed now.
+            self.sync()?;
         }
-        Ok(())
+        // Before the note, which a full disk does not take: one that is too old is put right when the log is opened.
+        while let Some(first) = behind(self) {
+            fs::remove_file(first.path(&self.dir))?;
+            self.segments.pop_front();
+        }
+        self.note(false)
     }
 
     fn note(&self, durable: bool) -> io::Result<()> {
@@ -210,8 +227,8 @@ fn list(dir: &Path) -> io::Result<VecDeque<Segment>> {
         let mut head = Vec::new();
         File::open(&path)?.take(HEAD).read_to_end(&mut head)?;
         if head != self::head(base) {
-            if entry.metadata()?.len() < HEAD {
-                fs::remove_file(&path)?; // it was being made when the process ended
+            if entry.metadata()?.len() < HEAD || head.iter().all(|byte| *byte == 0) {
+                fs::remove_file(&path)?; // it was being made when the process ended, or the power failed
                 continue;
             }
             let found = "a head of another version, or a damaged one; read it with the release that wrote it, or move it away";

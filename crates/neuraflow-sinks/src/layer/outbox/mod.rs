@@ -52,6 +52,8 @@ const NAME: &str = "outbox";
 ///   write the same thing to the same place, as a table with keys does; files that only grow do not.
 /// - Where a batch is refused for good ([`Recovery::Skip`](neuraflow_core::model::Recovery::Skip)), what was not written of it is
 ///   counted, and kept in the folder `refused` beside it: [`refused`](Self::refused) reads it.
+/// - What it hands on counts as taken once the sink behind has answered a barrier too.
+/// - A write of the sink behind that never returns is waited for, at the end as well: give it a timeout of its own.
 /// - A pipeline whose outbox is full ends only once there is room, whether it is stopped or has failed.
 ///
 /// ```
@@ -151,6 +153,7 @@ where
             changed: Condvar::new(),
             watch: self.watch.clone(),
         });
+        desk.watch.begin();
         desk.tell(&desk.lock(), clock.now());
         let drain = Drain::new(Arc::clone(&self.inner), self.config, Arc::clone(&desk), refused, context);
         let thread = std::thread::Builder::new().name(NAME.to_owned()).spawn(move || drain.run());

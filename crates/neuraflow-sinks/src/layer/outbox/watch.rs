@@ -75,6 +75,11 @@ impl OutboxWatch {
         change(&mut self.lock().stats);
     }
 
+    /// A run begins: what waited in the one before waits since now.
+    pub(super) fn begin(&self) {
+        self.lock().written.clear();
+    }
+
     /// What lies between two places waits now.
     pub(super) fn waits(&self, passed: u64, end: u64, now: u64) {
         let mut known = self.lock();

@@ -69,8 +69,11 @@ where
 
     fn write(&mut self, items: &mut Vec<S::Item>) -> Result<(), SinkError> {
         let (mut payloads, mut bytes, mut too_long) = (Vec::new(), 0, None);
-        for item in items.drain(..) {
-            match options().serialize(&item) {
+        let mut wrong = Vec::new();
+        for item in items.iter() {
+            let payload = options().serialize(item);
+            wrong.push(payload.is_err());
+            match payload {
                 Ok(payload) => {
                     bytes += payload.len() as u64;
                     payloads.push(payload);
@@ -83,6 +86,8 @@ where
             }
         }
         self.append(&payloads)?;
+        let mut wrong = wrong.into_iter();
+        items.retain(|_| wrong.next() == Some(true));
         too_long.map_or(Ok(()), |error| {
             let (what, expected) = ("item", format!("at most {} bytes", frame::LIMIT));
             Err(SinkError::Layout { sink: NAME.into(), what, expected, found: error.to_string() })
