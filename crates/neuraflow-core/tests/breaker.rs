@@ -142,10 +142,10 @@ fn trace(seed: u64) {
                 n if n < sick + 20 => Outcome::Misuse,
                 _ => Outcome::Success(Duration::from_millis(5)),
             };
-            let openings = breaker.openings();
+            let openings = breaker.transitions().opened;
             breaker.done(permit, outcome, now);
             events.push(Event::Told(Told { admitted, outcome, at: now }));
-            if breaker.openings() > openings {
+            if breaker.transitions().opened > openings {
                 // The wait is asked of a breaker that is open: it does not change by that.
                 let wait = breaker.admit(now).unwrap_err();
                 let longest = config.open.wait(in_a_row);
@@ -161,7 +161,7 @@ fn trace(seed: u64) {
         }
         let expected = state(&config, &events, &opened_for);
         assert_eq!(breaker.state(), expected.0, "seed {seed}, after {:?}", events.last());
-        assert_eq!(breaker.openings() as usize, expected.2, "seed {seed}");
+        assert_eq!(breaker.transitions().opened as usize, expected.2, "seed {seed}");
     }
 }
 

@@ -7,6 +7,7 @@
 //! | [`local::Csv`] | a table for each stream | on its own thread |
 //! | [`local::Npy`] | a matrix for NumPy for each stream | on its own thread |
 //! | `feedback` (feature `feedback`) | browsers and programs, over WebSockets | on the worker; sockets on the server's thread |
+//! | `metrics` (feature `metrics`) | latency and quality, as a monitoring system asks for them | on the worker |
 //! | `layer::Outbox` (feature `layer`) | files, and from there to the sink behind it | on threads of its own |
 //! | `report` (feature `report`) | one HTML page about the whole run | on the worker |
 //!
@@ -20,6 +21,8 @@ pub mod feedback;
 #[cfg(feature = "layer")]
 pub mod layer;
 pub mod local;
+#[cfg(feature = "metrics")]
+pub mod metrics;
 #[cfg(feature = "report")]
 pub mod report;
 

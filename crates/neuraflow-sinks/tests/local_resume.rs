@@ -3,50 +3,30 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)] // helpers outside #[test]
 
+mod support;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 
-use neuraflow_core::model::{
-    Channel, Chunk, FeatureSpec, Features, Positions, SamplingRate, StreamHeader, StreamKey, Timestamp,
-    Window, WindowInfo, WindowStatus,
-};
+use neuraflow_core::model::{Channel, Chunk, FeatureSpec, Features, Positions, Window, WindowInfo};
 use neuraflow_core::sink::{Sink, SinkContext, SinkError, SinkWriter};
 use neuraflow_core::testing::Scratch;
 use neuraflow_sinks::local::{Csv, Npy};
 use proptest::prelude::*;
 
 fn info(stream: usize, index: i64) -> WindowInfo {
-    let name = format!("device {stream}");
-    let rate = SamplingRate::hz(250).unwrap();
     let channels = (0..=stream % 3).map(|c| Channel::new(format!("ch {c}, \"left\""))).collect();
-    let header = StreamHeader::new(StreamKey::of_names("session", &name), name, rate, channels);
-    let time = |index| Timestamp::from_nanos(index * 50_000_000);
-    WindowInfo {
-        stream: Arc::new(header),
-        index,
-        start: time(index),
-        end: time(index + 1),
-        expected: 12,
-        received: 12,
-        imputed: 0,
-        status: WindowStatus::Complete,
-        warm_up: index < 3,
-        arrival: 0,
-        marker: None,
-    }
+    let info = support::info(support::header(&format!("device {stream}"), channels), index);
+    WindowInfo { warm_up: index < 3, ..info }
 }
 
 fn features(stream: usize, index: i64) -> Features {
     let info = info(stream, index);
-    let rows: Vec<String> = info.stream.channels.iter().map(|c| c.name().to_owned()).collect();
-    let values = (0..2 * rows.len()).map(|i| index as f64 / 7.0 + i as f64).collect();
-    let columns = ["alpha".to_owned(), "beta".to_owned()].into();
-    Features {
-        info, spec: Arc::new(FeatureSpec { rows: rows.into(), columns, unit: "µV²".into() }), values
-    }
+    let values = (0..2 * info.stream.channels.len()).map(|i| index as f64 / 7.0 + i as f64).collect();
+    support::features(info, &["alpha", "beta"], values)
 }
 
 fn window(stream: usize, index: i64) -> Window {

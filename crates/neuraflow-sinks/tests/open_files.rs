@@ -3,13 +3,11 @@
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used)] // helpers outside #[test]
 
-use std::fs;
-use std::sync::Arc;
+mod support;
 
-use neuraflow_core::model::{
-    Channel, FeatureSpec, Features, SamplingRate, StreamHeader, StreamKey, Timestamp, WindowInfo,
-    WindowStatus,
-};
+use std::fs;
+
+use neuraflow_core::model::{Channel, Features};
 use neuraflow_core::sink::{Sink, SinkContext, SinkWriter};
 use neuraflow_core::testing::Scratch;
 use neuraflow_sinks::local::{Csv, Npy};
@@ -17,26 +15,8 @@ use neuraflow_sinks::local::{Csv, Npy};
 const STREAMS: usize = 280;
 
 fn features(stream: usize, index: i64) -> Features {
-    let name = format!("device {stream}");
-    let (key, rate) = (StreamKey::of_names("session", &name), SamplingRate::hz(250).unwrap());
-    let header = StreamHeader::new(key, &name, rate, vec![Channel::new("C3")]);
-    let time = |index| Timestamp::from_nanos(index * 50_000_000);
-    let info = WindowInfo {
-        stream: Arc::new(header),
-        index,
-        start: time(index),
-        end: time(index + 1),
-        expected: 12,
-        received: 12,
-        imputed: 0,
-        status: WindowStatus::Complete,
-        warm_up: false,
-        arrival: 0,
-        marker: None,
-    };
-    let names = |name: &str| [name.to_owned()].into();
-    let spec = FeatureSpec { rows: names("C3"), columns: names("rms"), unit: "µV".into() };
-    Features { info, spec: Arc::new(spec), values: vec![stream as f64 + index as f64 / 10.0] }
+    let header = support::header(&format!("device {stream}"), vec![Channel::new("C3")]);
+    support::features(support::info(header, index), &["rms"], vec![stream as f64 + index as f64 / 10.0])
 }
 
 /// Writes three windows of every stream, some streams in a batch, and finishes. The most files that were open meanwhile.

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)] // helpers outside #[test]
 
+mod support;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
@@ -9,10 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use neuraflow_core::model::{
-    Channel, FeatureSpec, Features, Positions, SamplingRate, StreamHeader, StreamKey,
-};
-use neuraflow_core::model::{Timestamp, WindowInfo, WindowStatus};
+use neuraflow_core::model::{Channel, Features, Positions};
 use neuraflow_core::resilience::{Backoff, BreakerConfig, BreakerState, Clock};
 use neuraflow_core::sink::{Placement, Sink, SinkContext, SinkError, SinkWriter};
 use neuraflow_core::testing::{FakeClock, Random, Scratch};
@@ -145,28 +144,8 @@ impl Rows {
 }
 
 fn row(index: i64) -> Features {
-    let rate = SamplingRate::hz(250).unwrap();
-    let key = StreamKey::of_names("session", "device");
-    let header = StreamHeader::new(key, "device", rate, vec![Channel::new("Cz")]);
-    let time = |index| Timestamp::from_nanos(index * 50_000_000);
-    let info = WindowInfo {
-        stream: Arc::new(header),
-        index,
-        start: time(index),
-        end: time(index + 1),
-        expected: 12,
-        received: 12,
-        imputed: 0,
-        status: WindowStatus::Complete,
-        warm_up: false,
-        arrival: 0,
-        marker: None,
-    };
-    let spec =
-        FeatureSpec {
-            rows: ["Cz".to_owned()].into(), columns: ["p".to_owned()].into(), unit: "µV²".into()
-        };
-    Features { info, spec: Arc::new(spec), values: vec![index as f64 / 3.0] }
+    let header = support::header("device", vec![Channel::new("Cz")]);
+    support::features(support::info(header, index), &["p"], vec![index as f64 / 3.0])
 }
 
 fn hurried() -> OutboxConfig {
@@ -342,7 +321,7 @@ fn a_sink_that_is_away_is_left_alone_and_what_waited_arrives_once_it_is_back() {
     wait_for("the breaker opens", &clock, || watch.stats().breaker == BreakerState::Open);
     assert_eq!(table.rows().calls, 5, "after five failures");
     assert!(clock.now() < 3_000_000_000, "within three seconds: {} ns", clock.now());
-    wait_for("it is tried again, and stays open", &clock, || watch.stats().openings > 3);
+    wait_for("it is tried again, and stays open", &clock, || watch.stats().transitions.opened > 3);
     let OutboxStats { failures, waiting_bytes, age, trouble, .. } = watch.stats();
     assert!(failures <= 5 + 3 && waiting_bytes > 0 && age > Duration::from_secs(1), "{failures} {age:?}");
     assert!(trouble.unwrap().contains("far away"));
@@ -388,7 +367,7 @@ fn what_is_refused_for_good_is_kept_and_holds_nobody_up() {
     writer.finish().unwrap();
     drop(writer);
     let stats = watch.stats();
-    assert_eq!((stats.handed_on, stats.refused, stats.openings), (99, 1, 0));
+    assert_eq!((stats.handed_on, stats.refused, stats.transitions.opened), (99, 1, 0));
     let refused = Outbox::<Table>::refused(&dir).unwrap();
     assert_eq!(refused.iter().map(|item| item.info.index).collect::<Vec<_>>(), [40]);
 }

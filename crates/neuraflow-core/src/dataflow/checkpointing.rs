@@ -83,6 +83,9 @@ pub struct CheckpointReport {
     pub duration: LatencyHistogram,
     /// From the start of the run until all streams had their state again, in nanoseconds.
     pub recovery: u64,
+    /// When the newest checkpoint was written, and before the first one when the run was started, in nanoseconds of the
+    /// pipeline's clock. `None` where no checkpoints are made.
+    pub newest: Option<u64>,
     /// Why the latest checkpoint was given up, if it was.
     pub trouble: Option<String>,
 }

@@ -161,7 +161,7 @@ impl Coordinator {
                 (report.last, report.trouble) = (Some(number), None);
                 report.bytes += committed.bytes + committed.rewritten;
                 let done = self.setup.shared.clock.now().max(now);
-                report.suspended = last;
+                (report.suspended, report.newest) = (last, Some(done));
                 report.duration.record(done.saturating_sub(flight.begun));
                 drop(report);
                 self.kept.push_back(Arc::new(flight.sources));

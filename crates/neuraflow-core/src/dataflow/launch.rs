@@ -80,7 +80,9 @@ pub(super) fn prepare(launch: &Launch<'_>, pace: Pace) -> Result<Prepared, Pipel
     let (parts_of_run, inbox) = unbounded();
     let cuts = base.makes.then(|| Arc::new(Cuts::new(parts_of_run, base.naming)));
     let shared = Arc::new(Shared::new(launch, cuts, std::mem::take(&mut base.resume), peers));
-    (shared.ledger.write().last, shared.ledger.write().restored) = (base.number, base.number);
+    let mut ledger = shared.ledger.write();
+    (ledger.last, ledger.restored, ledger.newest) = (base.number, base.number, base.makes.then_some(started));
+    drop(ledger);
     let restored = std::mem::take(&mut base.streams);
     let mut running = Running::new(&shared);
     if let Some((links, mesh)) = met.map(|met| met.link(&shared)).transpose()? {

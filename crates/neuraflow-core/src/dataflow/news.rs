@@ -40,7 +40,7 @@ impl Shared {
             }
             News::Committed { number, last } => {
                 let mut report = self.ledger.write();
-                report.committed += 1;
+                (report.committed, report.newest) = (report.committed + 1, Some(self.clock.now()));
                 (report.last, report.trouble, report.suspended) = (Some(number), None, last);
                 drop(report);
                 if last {

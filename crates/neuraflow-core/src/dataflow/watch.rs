@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
 
 use super::checkpointing::CheckpointReport;
 use super::error::PipelineError;
@@ -44,6 +45,8 @@ pub struct Status {
     pub latency: LatencySplit,
     /// What became of the checkpoints so far.
     pub checkpoints: CheckpointReport,
+    /// How old the newest checkpoint is; before the first one, how long the run has gone on without. `None` where none are made.
+    pub checkpoint_age: Option<Duration>,
     /// Whether it runs, how often it was started again, and why.
     pub health: Health,
 }
@@ -115,6 +118,10 @@ pub struct StreamStatus {
     pub accounting: Accounting,
     /// Windows closed by the graph's main window.
     pub windows: WindowCounts,
+    /// Inputs that an operator refused and that were left out, and markers that came after the stream's end.
+    pub refused_inputs: u64,
+    /// Why the stream is not processed at all, if so.
+    pub refused: Option<String>,
 }
 
 /// The parts of latency, in nanoseconds. Group delay is not among them: it is the filters' contract, not a measurement.
@@ -163,7 +170,10 @@ impl Watch {
             latency.output.merge(&sink.output);
             latency.total.merge(&sink.latency);
         }
-        Status { streams: shared.board.read(), sinks, latency, checkpoints: shared.ledger.read(), health }
+        let (streams, checkpoints) = (shared.board.read(), shared.ledger.read());
+        let checkpoint_age =
+            checkpoints.newest.map(|newest| Duration::from_nanos(shared.clock.now().saturating_sub(newest)));
+        Status { streams, sinks, latency, checkpoints, checkpoint_age, health }
     }
 
     /// Whether it runs: for a health check, which need not look at all the rest.
@@ -192,8 +202,9 @@ impl Board {
 
     pub(super) fn write(&self, reports: impl Iterator<Item = StreamReport>) {
         let mut streams = self.streams.lock().unwrap_or_else(PoisonError::into_inner);
-        for StreamReport { header, accounting, windows, .. } in reports {
-            streams.insert(header.key, StreamStatus { header, accounting, windows });
+        for StreamReport { header, accounting, windows, refused_inputs, refused, .. } in reports {
+            let key = header.key;
+            streams.insert(key, StreamStatus { header, accounting, windows, refused_inputs, refused });
         }
     }
 

@@ -89,6 +89,17 @@ impl BreakerState {
     }
 }
 
+/// How often a breaker has changed to each state.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Transitions {
+    /// It opened.
+    pub opened: u64,
+    /// Its time was up, and it let a few calls through to see.
+    pub half_opened: u64,
+    /// Its trials have succeeded.
+    pub closed: u64,
+}
+
 /// A call that was let through. Its outcome is told with it.
 #[derive(Debug)]
 #[must_use = "a trial whose outcome is never told keeps a breaker half open"]
@@ -136,15 +147,14 @@ pub struct Breaker {
     in_a_row: u32,
     /// Times it was opened since it was last closed.
     opened: u32,
-    /// Times it was opened at all.
-    openings: u64,
+    transitions: Transitions,
 }
 
 impl Breaker {
     /// A closed one.
     pub fn new(config: BreakerConfig, jitter: Jitter) -> Self {
-        let (state, calls) = (State::Closed, VecDeque::new());
-        Self { config, jitter, state, era: 0, calls, in_a_row: 0, opened: 0, openings: 0 }
+        let (state, calls, transitions) = (State::Closed, VecDeque::new(), Transitions::default());
+        Self { config, jitter, state, era: 0, calls, in_a_row: 0, opened: 0, transitions }
     }
 
     /// Where it is. One whose time is up stays open until somebody asks.
@@ -156,9 +166,9 @@ impl Breaker {
         }
     }
 
-    /// How often it was opened.
-    pub fn openings(&self) -> u64 {
-        self.openings
+    /// How often it has changed to which state.
+    pub fn transitions(&self) -> Transitions {
+        self.transitions
     }
 
     /// Lets a call through.
@@ -240,11 +250,17 @@ impl Breaker {
 
     fn open(&mut self, now: u64) {
         let wait = self.config.open.spread(self.opened, &mut self.jitter);
-        (self.opened, self.openings) = (self.opened.saturating_add(1), self.openings + 1);
+        self.opened = self.opened.saturating_add(1);
         self.change(State::Open { until: now.saturating_add(nanos(wait)) });
     }
 
     fn change(&mut self, state: State) {
+        let transitions = &mut self.transitions;
+        *match state {
+            State::Closed => &mut transitions.closed,
+            State::Open { .. } => &mut transitions.opened,
+            State::HalfOpen { .. } => &mut transitions.half_opened,
+        } += 1;
         (self.state, self.era, self.in_a_row) = (state, self.era + 1, 0);
         self.calls.clear();
     }

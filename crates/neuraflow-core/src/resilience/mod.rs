@@ -5,5 +5,5 @@ mod breaker;
 mod clock;
 
 pub use backoff::{Backoff, Jitter};
-pub use breaker::{Breaker, BreakerConfig, BreakerState, Outcome, Permit};
+pub use breaker::{Breaker, BreakerConfig, BreakerState, Outcome, Permit, Transitions};
 pub use clock::{Clock, SystemClock};

@@ -32,6 +32,8 @@ pub struct FeedbackConfig {
     pub max_incoming: usize,
     /// Messages a second, pings included, that a client may send on average. Default: 20.
     pub max_incoming_rate: u32,
+    /// Series that a metric may have, see [`Metrics`](crate::metrics::Metrics). Default: 2000.
+    pub series: usize,
     /// Names that `Host` and `Origin` may have; ports do not count. Default: the names of loopback.
     pub hosts: Vec<String>,
 }
@@ -48,6 +50,7 @@ impl Default for FeedbackConfig {
             handshake: Duration::from_secs(5),
             max_incoming: 16 * 1024,
             max_incoming_rate: 20,
+            series: 2_000,
             hosts: ["localhost", "127.0.0.1", "[::1]"].map(str::to_owned).to_vec(),
         }
     }

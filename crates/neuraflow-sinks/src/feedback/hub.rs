@@ -15,6 +15,7 @@ use super::metrics::Counters;
 use super::session::Session;
 use super::subscriber::Subscriber;
 use super::subscription::Subscription;
+use crate::metrics::Metrics;
 
 /// How often the sessions are looked after.
 const LOOK: Duration = Duration::from_millis(25);
@@ -31,10 +32,11 @@ pub struct Feedback {
 pub(super) struct Hub {
     pub(super) config: FeedbackConfig,
     pub(super) counters: Counters,
+    pub(super) metrics: Metrics,
     pub(super) clients: AtomicUsize,
     clock: Arc<dyn Clock>,
     sessions: Mutex<BTreeMap<String, Arc<Channel>>>,
-    bell: Arc<Bell>,
+    pub(super) bell: Arc<Bell>,
 }
 
 /// Tells the thread to look at once, or to end.
@@ -74,10 +76,12 @@ impl Feedback {
 
     /// Feedback that measures how long streams are silent with this clock.
     pub fn with_clock(config: FeedbackConfig, clock: Arc<dyn Clock>) -> Result<Self, FeedbackError> {
+        let metrics = Metrics::new(config.series, Arc::clone(&clock));
         let bell = Arc::new(Bell::default());
         let hub = Arc::new(Hub {
             config,
             counters: Counters::default(),
+            metrics,
             clients: AtomicUsize::new(0),
             clock,
             sessions: Mutex::default(),
@@ -107,10 +111,11 @@ impl Feedback {
                 // What the pipeline before has counted is no sign of life of the one to come.
                 (core.watch, core.told, core.latency, core.hop) = (None, None, None, None);
                 core.streams.clear();
+                self.hub.metrics.forget(&channel.name);
             }
             core.life.reopen()
         });
-        Session::new(channel, Arc::clone(&self.hub.bell), self.hub.config.max_age)
+        Session::new(channel, &self.hub)
     }
 
     /// Reads a session's messages in this process. It gets hello, then what is published from now on.
@@ -121,6 +126,11 @@ impl Feedback {
             found: session.to_owned(),
         })?;
         Ok(Subscriber::new(channel, asked))
+    }
+
+    /// What `/metrics` tells beside the server's own: a host tells there of its devices, errors, outboxes and lag.
+    pub fn metrics(&self) -> &Metrics {
+        &self.hub.metrics
     }
 
     /// WebSocket clients now, all sessions together.

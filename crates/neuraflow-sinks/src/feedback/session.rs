@@ -8,12 +8,13 @@ use neuraflow_core::dataflow::{StreamMarker, Watch};
 use neuraflow_core::model::{Decision, Features, Span, Window};
 
 use super::channel::{Channel, Draft};
-use super::hub::Bell;
+use super::hub::{Bell, Hub};
 use super::life::State;
 use super::message::{Body, DecisionBody, Grid, MarkerBody, Stamp, Table};
 use super::signal::Decimator;
 use super::sink::{FeedbackSink, Look};
 use super::suppress::{Moment, Suppressed};
+use crate::metrics::Metrics;
 
 /// One running pipeline, as its clients see it.
 ///
@@ -24,11 +25,13 @@ pub struct Session {
     pub(super) bell: Arc<Bell>,
     /// Of what programs act on.
     max_age: Option<Duration>,
+    metrics: Metrics,
 }
 
 impl Session {
-    pub(super) fn new(channel: Arc<Channel>, bell: Arc<Bell>, max_age: Option<Duration>) -> Self {
-        Self { channel, bell, max_age }
+    pub(super) fn new(channel: Arc<Channel>, hub: &Hub) -> Self {
+        let (bell, metrics) = (Arc::clone(&hub.bell), hub.metrics.clone());
+        Self { channel, bell, max_age: hub.config.max_age, metrics }
     }
 
     /// Its name.
@@ -122,8 +125,9 @@ impl Session {
         })
     }
 
-    /// Tells accounting, windows and latency of this pipeline in the session's `status`.
+    /// Tells accounting, windows and latency of this pipeline in the session's `status`, and in the metrics.
     pub fn watch(&self, watch: Watch) {
+        self.metrics.watch(self.name(), watch.clone());
         self.channel.change(|core| {
             core.watch = Some(watch);
             core.windows.clear();

@@ -4,11 +4,17 @@ use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use neuraflow_core::dataflow::{Pipeline, Tumbling, Workers};
-use neuraflow_core::testing::Scratch;
+use neuraflow_core::dataflow::{Checkpointing, Pipeline, Tumbling, Workers};
+use neuraflow_core::model::{FeatureSpec, Features, StreamKey, Window};
+use neuraflow_core::sink::{Sink, SinkContext, SinkWriter};
+use neuraflow_core::testing::{MemoryStore, Scratch};
+use neuraflow_sinks::Callback;
 use neuraflow_sinks::feedback::{Feedback, FeedbackConfig};
+use neuraflow_sinks::layer::{Outbox, OutboxConfig};
+use neuraflow_sinks::metrics::Lag;
 use serde_json::Value;
 
 use crate::headset::Headset;
@@ -84,14 +90,22 @@ impl Prometheus {
 /// Name and type of each metric in the documentation.
 fn promised() -> BTreeMap<String, String> {
     let text = include_str!("../../../../docs/reference/metrics.md");
-    let rows = text.lines().filter_map(|line| line.strip_prefix("| `neuraflow_"));
+    let rows = text.lines().filter_map(|line| line.strip_prefix("| `"));
     rows.map(|row| {
         let mut cells = row.split('|').map(str::trim);
-        let name = format!("neuraflow_{}", cells.next().unwrap().trim_end_matches('`'));
+        let name = cells.next().unwrap().trim_end_matches('`');
         // The types of counters are told without their suffix.
         (name.trim_end_matches("_total").to_owned(), cells.next().unwrap().to_owned())
     })
     .collect()
+}
+
+/// A quality of three channels.
+fn scored() -> Features {
+    let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Arc<[String]>>();
+    let spec =
+        FeatureSpec { rows: names(&["C3", "Cz", "C4"]), columns: names(&["score"]), unit: String::new() };
+    Features { info: info(0), spec: Arc::new(spec), values: vec![1.0, 0.25, 0.5] }
 }
 
 #[test]
@@ -101,10 +115,25 @@ fn prometheus_understands_every_number_that_is_promised() {
     let session = feedback.session("s");
     let server = feedback.serve("127.0.0.1:0".parse().unwrap()).unwrap();
     let Some(prometheus) = Prometheus::scraping(server.local_addr()) else { return };
+    let metrics = feedback.metrics().clone();
+    let key = StreamKey::of_names("s", "headset");
+    metrics.device(key.device, "Unicorn");
+    let latency = metrics.latency::<Window>("raw");
     let graph = Pipeline::from(Headset::new(3, 250, 40)).window(Tumbling::millis(50));
+    let graph = graph.branch(|raw| raw.sink(latency));
     let pipeline = graph.sink(session.signal("raw", 4)).build().unwrap();
-    let running = pipeline.spawn(Workers::new(1)).unwrap();
+    let store = Checkpointing::new(Arc::new(MemoryStore::default()));
+    let running = pipeline.checkpoints(store).unwrap().spawn(Workers::new(1)).unwrap();
     session.watch(running.watch());
+    metrics.lag("ingest", || vec![Lag { topic: "eeg".into(), partition: 0, records: 7 }]);
+    metrics.connection_failed(key.device, "refused");
+    drop(metrics.connected(key.device));
+    let files = Scratch::new().unwrap();
+    let table = Callback::new(|_: &Features| ());
+    let outbox = Outbox::new(table, files.file("outbox"), OutboxConfig::default()).unwrap();
+    metrics.outbox("table", outbox.watch());
+    let mut quality = metrics.quality().open(&SinkContext::default()).unwrap();
+    quality.write(&mut vec![scored()]).unwrap();
 
     let start = Instant::now();
     let expect = |query: &str, expected: f64| {
@@ -120,6 +149,16 @@ fn prometheus_understands_every_number_that_is_promised() {
     expect("neuraflow_windows_total{status=\"complete\"}", 40.0);
     expect("neuraflow_session_state{state=\"live\"}", 1.0);
     assert!(prometheus.value("neuraflow_latency_seconds{part=\"total\",quantile=\"0.99\"}").unwrap() < 60.0);
+    expect("neural_processing_latency_seconds_count{device_model=\"Unicorn\"}", 40.0);
+    expect("active_bci_sessions", 1.0);
+    expect("neuraflow_stream_info{device_model=\"Unicorn\"}", 1.0);
+    expect("neural_signal_quality_score{channel=\"Cz\"}", 0.25);
+    expect("kafka_consumer_lag_records", 7.0);
+    expect("device_connection_errors_total", 1.0);
+    expect("device_connection_duration_seconds_count", 1.0);
+    expect("neuraflow_breaker_state{state=\"closed\"}", 1.0);
+    expect("neural_processing_errors_total{error_type=\"sink_skipped\"}", 0.0);
+    assert!(prometheus.value("neuraflow_checkpoint_age_seconds").is_some());
     assert_eq!(prometheus.types(), promised());
     running.stop();
     running.join().unwrap();

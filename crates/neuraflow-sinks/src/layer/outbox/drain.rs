@@ -150,9 +150,9 @@ where
                 Offered::Refused(_) => Outcome::Misuse,
                 Offered::Failed(_) | Offered::Unsure(_) => Outcome::Failure,
             };
-            let openings = self.breaker.openings();
+            let openings = self.breaker.transitions().opened;
             self.breaker.done(permit, outcome, now);
-            if self.breaker.openings() > openings {
+            if self.breaker.transitions().opened > openings {
                 self.let_go();
             }
             self.show_breaker();
@@ -260,8 +260,8 @@ where
     }
 
     fn show_breaker(&self) {
-        let (breaker, openings) = (self.breaker.state(), self.breaker.openings());
-        self.desk.watch.change(|stats| (stats.breaker, stats.openings) = (breaker, openings));
+        let (breaker, transitions) = (self.breaker.state(), self.breaker.transitions());
+        self.desk.watch.change(|stats| (stats.breaker, stats.transitions) = (breaker, transitions));
     }
 
     /// Waits, by the pipeline's clock; false if the end comes first.

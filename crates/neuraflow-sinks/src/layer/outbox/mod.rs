@@ -153,7 +153,7 @@ where
             changed: Condvar::new(),
             watch: self.watch.clone(),
         });
-        desk.watch.begin();
+        desk.watch.begin(&clock);
         desk.tell(&desk.lock(), clock.now());
         let drain = Drain::new(Arc::clone(&self.inner), self.config, Arc::clone(&desk), refused, context);
         let thread = std::thread::Builder::new().name(NAME.to_owned()).spawn(move || drain.run());

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use neuraflow_core::resilience::BreakerState;
+use neuraflow_core::resilience::{BreakerState, Clock, Transitions};
 
 /// The resolution of the oldest item's age, in nanoseconds.
 const STEP: u64 = 100_000_000;
@@ -27,8 +27,8 @@ pub struct OutboxStats {
     pub damaged_bytes: u64,
     /// Where the breaker is.
     pub breaker: BreakerState,
-    /// How often it was opened.
-    pub openings: u64,
+    /// How often it has changed to which state.
+    pub transitions: Transitions,
     /// What the last write that failed said, if the one after it has not succeeded.
     pub trouble: Option<String>,
 }
@@ -42,6 +42,8 @@ struct Known {
     stats: OutboxStats,
     /// Up to where was written at what times, as far as it was not handed on.
     written: VecDeque<(u64, u64)>,
+    /// Of the run that is on, or was the last.
+    clock: Option<Arc<dyn Clock>>,
 }
 
 impl Default for OutboxWatch {
@@ -54,17 +56,21 @@ impl Default for OutboxWatch {
             refused: 0,
             damaged_bytes: 0,
             breaker: BreakerState::Closed,
-            openings: 0,
+            transitions: Transitions::default(),
             trouble: None,
         };
-        Self(Arc::new(Mutex::new(Known { stats, written: VecDeque::new() })))
+        Self(Arc::new(Mutex::new(Known { stats, written: VecDeque::new(), clock: None })))
     }
 }
 
 impl OutboxWatch {
     /// What it holds, and what it has done.
     pub fn stats(&self) -> OutboxStats {
-        self.lock().stats.clone()
+        let known = self.lock();
+        // A sink behind that hangs keeps the outbox from telling anything, but not what waits from getting older.
+        let age = known.written.front().zip(known.clock.as_ref());
+        let age = age.map_or(0, |((_, since), clock)| clock.now().saturating_sub(*since));
+        OutboxStats { age: Duration::from_nanos(age), ..known.stats.clone() }
     }
 
     fn lock(&self) -> MutexGuard<'_, Known> {
@@ -76,8 +82,10 @@ impl OutboxWatch {
     }
 
     /// A run begins: what waited in the one before waits since now.
-    pub(super) fn begin(&self) {
-        self.lock().written.clear();
+    pub(super) fn begin(&self, clock: &Arc<dyn Clock>) {
+        let mut known = self.lock();
+        known.written.clear();
+        known.clock = Some(Arc::clone(clock));
     }
 
     /// What lies between two places waits now.
@@ -92,8 +100,6 @@ impl OutboxWatch {
             _ if end > passed => written.push_back((end, now)),
             _ => {}
         }
-        let oldest = written.front().map_or(now, |(_, at)| *at);
-        known.stats.age = Duration::from_nanos(now.saturating_sub(oldest));
         known.stats.waiting_bytes = end - passed;
     }
 }
