@@ -1,24 +1,12 @@
 //! Power at every frequency of a short segment, many channels at once.
 
-use std::sync::LazyLock;
+mod direct;
 
 use num_complex::Complex64;
 
-use super::fft::root;
-use super::simd::widest;
 use super::spectrum::{LANES as PSD_LANES, PsdLanes};
 use super::value::gather_channel;
 use super::{Detrend, KernelError, Psd, Value, Window};
-
-/// Longest segment that is transformed by its definition: below it, a fast transform is slower.
-const LONGEST_DIRECT: usize = 64;
-
-/// Channels that are computed side by side.
-const LANES: usize = 8;
-
-/// The roots of unity of every length up to [`LONGEST_DIRECT`], one after the other: 33 KB for the whole program.
-static ROOTS: LazyLock<Vec<Complex64>> =
-    LazyLock::new(|| (1..=LONGEST_DIRECT).flat_map(|n| (0..n).map(move |k| root(k, n))).collect());
 
 /// Power at every frequency of a segment of `samples` samples, no taper, no mean taken off:
 /// `scipy.signal.periodogram(x, window='boxcar', detrend=False, scaling='spectrum')`.
@@ -158,7 +146,7 @@ impl DftPower {
     pub fn new(samples: usize) -> Result<Self, KernelError> {
         let plan = match samples {
             0 => return Err(KernelError::EmptySegment),
-            1..=LONGEST_DIRECT => Plan::Direct(&ROOTS[samples * (samples - 1) / 2..][..samples]),
+            1..=direct::LONGEST => Plan::Direct(direct::roots(samples)),
             _ => Plan::Transform(Box::new(Transform::new(samples)?)),
         };
         Ok(Self { samples, plan })
@@ -197,124 +185,11 @@ impl DftPower {
             return Ok(());
         }
         match &mut self.plan {
-            Plan::Direct(roots) => widest(
-                #[inline(always)]
-                || direct_blocks(roots, values, channels, powers),
-            ),
+            Plan::Direct(roots) => direct::powers(self.samples, roots, values, channels, powers),
             Plan::Transform(transform) => transform.process(values, channels, powers)?,
         }
         Ok(())
     }
-}
-
-#[inline(always)]
-fn direct_blocks<T: Value>(roots: &[Complex64], values: &[T], channels: usize, powers: &mut [f64]) {
-    let bins = roots.len() / 2 + 1;
-    for (block, powers) in powers.chunks_mut(LANES * bins).enumerate() {
-        let row = |n: usize| row(&values[n * channels + block * LANES..(n + 1) * channels]);
-        // Most windows are short, and room that is not used still has to be zeroed.
-        if roots.len() <= 16 { direct::<8>(roots, row, powers) } else { direct::<32>(roots, row, powers) }
-    }
-}
-
-/// The next channels of a sample; zero beyond the last.
-#[inline(always)]
-fn row<T: Value>(values: &[T]) -> [f64; LANES] {
-    let mut wide = [0.0; LANES];
-    if let Some(values) = values.first_chunk::<LANES>() {
-        for lane in 0..LANES {
-            wide[lane] = values[lane].to_f64();
-        }
-    } else {
-        for (wide, value) in wide.iter_mut().zip(values) {
-            *wide = value.to_f64();
-        }
-    }
-    wide
-}
-
-/// Transforms one block of channels. Samples n and N − n meet the same cosine, and sines that differ in sign, so
-/// they are added and subtracted first; `HALF` has room for N/2 pairs.
-#[inline(always)]
-fn direct<const HALF: usize>(roots: &[Complex64], row: impl Fn(usize) -> [f64; LANES], powers: &mut [f64]) {
-    let samples = roots.len();
-    let bins = samples / 2 + 1;
-    let first = row(0);
-    let mut even = [[0.0; LANES]; HALF];
-    let mut odd = [[0.0; LANES]; HALF];
-    let pairs = samples / 2;
-    for (pair, (even, odd)) in even.iter_mut().zip(&mut odd).take(pairs).enumerate() {
-        let (n, mirrored) = (pair + 1, samples - pair - 1);
-        let a = row(n);
-        if n == mirrored {
-            *even = a;
-        } else {
-            let b = row(mirrored);
-            for lane in 0..LANES {
-                even[lane] = a[lane] + b[lane];
-                odd[lane] = a[lane] - b[lane];
-            }
-        }
-    }
-    let (even, odd) = (&even[..pairs], &odd[..pairs]);
-    let scale = 1.0 / (samples * samples) as f64;
-    let mut wide = [[0.0; LANES]; HALF]; // of the bins after the first
-    let (twos, last) = wide[..pairs].as_chunks_mut::<2>();
-    for (two, wide) in twos.iter_mut().enumerate() {
-        *wide = powers_of_bins(roots, first, even, odd, [2 * two + 1, 2 * two + 2]);
-    }
-    if let [wide] = last {
-        [*wide] = powers_of_bins(roots, first, even, odd, [pairs]);
-    }
-    let sum = even.iter().fold(first, |mut sum, even| {
-        for lane in 0..LANES {
-            sum[lane] += even[lane];
-        }
-        sum
-    });
-    for (lane, powers) in powers.chunks_exact_mut(bins).enumerate() {
-        powers[0] = sum[lane] * sum[lane] * scale;
-        for (bin, (power, wide)) in powers[1..].iter_mut().zip(&wide).enumerate() {
-            let sides = if 2 * (bin + 1) == samples { scale } else { 2.0 * scale };
-            *power = wide[lane] * sides;
-        }
-        // The sum of all values: finite if, and only if, all of them are, or they are no signal.
-        if !sum[lane].is_finite() {
-            powers.fill(f64::NAN);
-        }
-    }
-}
-
-/// |X(k)|² of some bins, which share what they load.
-#[inline(always)]
-fn powers_of_bins<const BINS: usize>(
-    roots: &[Complex64],
-    first: [f64; LANES],
-    even: &[[f64; LANES]],
-    odd: &[[f64; LANES]],
-    bins: [usize; BINS],
-) -> [[f64; LANES]; BINS] {
-    let (mut re, mut im) = ([first; BINS], [[0.0; LANES]; BINS]);
-    let mut turns = [0; BINS];
-    for (even, odd) in even.iter().zip(odd) {
-        for at in 0..BINS {
-            turns[at] += bins[at];
-            if turns[at] >= roots.len() {
-                turns[at] -= roots.len();
-            }
-            let root = roots[turns[at]];
-            for lane in 0..LANES {
-                re[at][lane] += even[lane] * root.re;
-                im[at][lane] += odd[lane] * root.im;
-            }
-        }
-    }
-    for at in 0..BINS {
-        for lane in 0..LANES {
-            re[at][lane] = re[at][lane] * re[at][lane] + im[at][lane] * im[at][lane];
-        }
-    }
-    re
 }
 
 #[cfg(test)]
@@ -371,7 +246,7 @@ mod tests {
 
     #[test]
     fn neither_the_other_channels_nor_the_instruction_set_show() {
-        for samples in 1..=LONGEST_DIRECT {
+        for samples in 1..=direct::LONGEST {
             let value = |n: usize| (n * 7919 % 2003) as f32 / 10.0 - 40.0;
             let values: Vec<f32> = (0..samples * 19).map(value).collect();
             let mut dft = DftPower::new(samples).unwrap();
@@ -380,7 +255,7 @@ mod tests {
             dft.process(&values, 19, &mut powers).unwrap();
             let mut baseline = vec![0.0; bins * 19];
             let Plan::Direct(roots) = dft.plan else { panic!("{samples}") };
-            direct_blocks(roots, &values, 19, &mut baseline);
+            direct::blocks_of::<_, { direct::LONGEST }>(samples, roots, &values, 19, &mut baseline);
             assert_eq!(powers, baseline, "{samples}");
             for channel in 0..19 {
                 let own: Vec<f32> = values.iter().skip(channel).step_by(19).copied().collect();
