@@ -52,8 +52,12 @@ impl<T> Outbox<T> {
 
     /// Takes items back that a sink has seen.
     pub(super) fn take_back(&mut self, spent: &mut Vec<T>) {
-        spent.truncate(SPARE.saturating_sub(self.spare.len()));
+        // Whichever are fewer are moved.
+        if self.spare.len() < spent.len() {
+            std::mem::swap(&mut self.spare, spent);
+        }
         self.spare.append(spent);
+        self.spare.truncate(SPARE);
     }
 
     /// Takes the memory back that items left in.
