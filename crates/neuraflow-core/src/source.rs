@@ -149,6 +149,18 @@ pub enum SourceError {
         /// What can be read.
         readable: &'static str,
     },
+    /// Where reading was to go on, there is nothing any more: what lies between is lost.
+    #[error(
+        "{target}: expected the record at {wanted}, found {found}; what is between is lost: restore it, or begin without the checkpoint"
+    )]
+    DataLoss {
+        /// The part of the source.
+        target: String,
+        /// The place of the record that was to be read.
+        wanted: u64,
+        /// What is there instead.
+        found: String,
+    },
     /// A setting does not make sense.
     #[error("{setting}: expected {expected}, found {found}")]
     Setting {

@@ -81,6 +81,17 @@ impl StreamKey {
     pub fn group(&self) -> u16 {
         (self.stable_hash() % u64::from(KEY_GROUPS)) as u16
     }
+
+    /// Which of a topic's `partitions` it belongs to. A key group never splits, and so neither does a stream.
+    ///
+    /// ```
+    /// use neuraflow_core::model::StreamKey;
+    /// let key = StreamKey::of_names("monday", "headset");
+    /// assert_eq!(key.partition(100), u32::from(key.group()) * 100 / 1024);
+    /// ```
+    pub fn partition(&self, partitions: u32) -> u32 {
+        (u64::from(self.group()) * u64::from(partitions) / u64::from(KEY_GROUPS)) as u32
+    }
 }
 
 /// What a stream is: its key, its clock and its channels. Travels ahead of the samples.

@@ -1,0 +1,105 @@
+//! What others may know of an ingest or a source while it runs.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use rdkafka::config::RDKafkaLogLevel;
+
+/// What an ingest has done since it was started. Samples count once for all channels.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct IngestStats {
+    /// Records that were made.
+    pub records: u64,
+    /// Bytes of them, before compression.
+    pub bytes: u64,
+    /// Samples in them.
+    pub samples: u64,
+    /// Records that the brokers have.
+    pub delivered: u64,
+    /// Records that will not arrive, the samples in them, and what was said of the first.
+    pub failed: u64,
+    #[allow(missing_docs)]
+    pub failed_samples: u64,
+    #[allow(missing_docs)]
+    pub first_failure: Option<String>,
+    /// Samples that were no whole number of them in their packet, and were left out.
+    pub rejected: u64,
+    /// How often the source was slowed, since half of the queue was on its way.
+    pub slowed: u64,
+    /// How often a record found the queue full, and waited: what the source's own policy is for.
+    pub stalled: u64,
+    /// Errors of connections.
+    pub connection_errors: u64,
+    /// What the last of them said, if nothing has arrived since.
+    pub trouble: Option<String>,
+}
+
+/// Looks at an ingest from any thread.
+#[derive(Clone, Debug, Default)]
+pub struct IngestWatch(Arc<Mutex<IngestStats>>);
+
+impl IngestWatch {
+    /// What it has done.
+    pub fn stats(&self) -> IngestStats {
+        lock(&self.0).clone()
+    }
+
+    pub(super) fn change(&self, change: impl FnOnce(&mut IngestStats)) {
+        change(&mut lock(&self.0));
+    }
+}
+
+/// What a source has read, all its workers together.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct KafkaStats {
+    /// Records that were read, those before the position aside that decoding began from.
+    pub records: u64,
+    /// Records that nobody can read.
+    pub malformed: u64,
+    /// Those of them that are among the dead letters.
+    pub dead_letters: u64,
+    /// Samples that were there and could not be decoded, since the frame before is missing or malformed: dropped, and told so.
+    pub undecodable: u64,
+    /// How many records the topic has beyond those that were read, by partition.
+    pub lag: BTreeMap<u32, u64>,
+    /// Errors of connections.
+    pub connection_errors: u64,
+    /// What the last of them said, if nothing was heard from a broker since: it waits.
+    pub trouble: Option<String>,
+}
+
+/// Looks at a [`KafkaSource`](super::KafkaSource) from any thread.
+#[derive(Clone, Debug, Default)]
+pub struct KafkaWatch(Arc<Mutex<KafkaStats>>);
+
+impl KafkaWatch {
+    /// What was read.
+    pub fn stats(&self) -> KafkaStats {
+        lock(&self.0).clone()
+    }
+
+    pub(super) fn change(&self, change: impl FnOnce(&mut KafkaStats)) {
+        change(&mut lock(&self.0));
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A line of librdkafka's own log.
+pub(super) fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
+    match level {
+        RDKafkaLogLevel::Emerg
+        | RDKafkaLogLevel::Alert
+        | RDKafkaLogLevel::Critical
+        | RDKafkaLogLevel::Error => {
+            tracing::error!(facility, "{message}");
+        }
+        RDKafkaLogLevel::Warning => tracing::warn!(facility, "{message}"),
+        RDKafkaLogLevel::Notice | RDKafkaLogLevel::Info => tracing::info!(facility, "{message}"),
+        RDKafkaLogLevel::Debug => tracing::debug!(facility, "{message}"),
+    }
+}
