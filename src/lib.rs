@@ -70,4 +70,7 @@ mod tutorials {
     mod own_operator {}
     #[doc = include_str!("../docs/tutorials/own-sink.md")]
     mod own_sink {}
+    #[cfg(feature = "store")]
+    #[doc = include_str!("../docs/reference/table.md")]
+    mod table {}
 }

@@ -155,7 +155,12 @@ impl SinkError {
     /// What to do after it.
     pub fn recovery(&self) -> Recovery {
         match self {
-            Self::Io { source, .. } if source.kind() == io::ErrorKind::Interrupted => Recovery::Retry,
+            // A network that is silent now may answer later.
+            Self::Io { source, .. }
+                if matches!(source.kind(), io::ErrorKind::Interrupted | io::ErrorKind::TimedOut) =>
+            {
+                Recovery::Retry
+            }
             Self::Layout { .. } => Recovery::Skip,
             Self::Io { .. } | Self::Position { .. } | Self::Disconnected { .. } => Recovery::Stop,
         }
