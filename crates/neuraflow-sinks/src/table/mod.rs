@@ -8,6 +8,7 @@
 //! | `row` | rows and batches, which keep the limits |
 //! | `sink`, `introduce` | writes items, and the directories that they need first |
 //! | `query`, `reader` | what to read, and reading it |
+//! | `migration` | from an older layout to this one, while the pipeline runs |
 //!
 //! The layout by byte is in `docs/reference/table.md`. The same item always has the same row, qualifier, timestamp and value, so that
 //! writing it again changes nothing: an outbox, a replay or a restart may do so as often as they like.
@@ -17,6 +18,7 @@ mod error;
 mod introduce;
 mod item;
 mod key;
+pub mod migration;
 mod query;
 mod reader;
 mod row;

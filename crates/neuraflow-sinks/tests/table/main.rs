@@ -7,6 +7,7 @@ mod fake;
 mod hotspot;
 mod kit;
 mod local;
+mod migration;
 mod partial;
 #[path = "../../../../tests/support/service.rs"]
 mod service;
