@@ -1,9 +1,11 @@
 //! A decision: what a decoder makes of a window.
 
+use serde::{Deserialize, Serialize};
+
 use super::window::WindowInfo;
 
 /// What a decoder concludes from a window: an intent with its confidence, or why there is none.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Decision<I> {
     /// The window it was decided on.
     pub info: WindowInfo,
@@ -12,7 +14,7 @@ pub struct Decision<I> {
 }
 
 /// Why a decoder gave no intent. An honest answer, not an error.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum NoDecision {
     /// Filters or look-back are not filled yet.

@@ -14,8 +14,8 @@ use super::Inner;
 use super::status::{of_client, of_code, of_status, unavailable};
 use crate::table::{Batch, Row, TableError};
 
-/// The most rows of one request.
-const MAX_ENTRIES: usize = 10_000;
+/// The most cells of one request, as Bigtable has it.
+const MAX_CELLS: usize = 100_000;
 
 type Answer = Result<(), TableError>;
 
@@ -133,14 +133,14 @@ impl Put {
 
 /// Cuts what is left into requests.
 fn requests(left: &[usize], entries: &[Entry], bytes: usize) -> Vec<Range<usize>> {
-    let (mut requests, mut begun, mut held) = (Vec::new(), 0, 0);
+    let (mut requests, mut begun, mut held, mut cells) = (Vec::new(), 0, 0, 0);
     for (place, number) in left.iter().enumerate() {
-        let size = size(&entries[*number]);
-        if place > begun && (held + size > bytes || place - begun == MAX_ENTRIES) {
+        let (size, count) = (size(&entries[*number]), entries[*number].mutations.len());
+        if place > begun && (held + size > bytes || cells + count > MAX_CELLS) {
             requests.push(begun..place);
-            (begun, held) = (place, 0);
+            (begun, held, cells) = (place, 0, 0);
         }
-        held += size;
+        (held, cells) = (held + size, cells + count);
     }
     if begun < left.len() {
         requests.push(begun..left.len());
@@ -160,5 +160,8 @@ mod tests {
         assert_eq!(cut(&[0, 1, 2, 3, 4, 5, 6]), [0..3, 3..4, 4..5, 5..6, 6..7]);
         assert_eq!(cut(&[0, 2, 3]), [0..2, 2..3]);
         assert!(cut(&[]).is_empty());
+        let many = |cells| Entry { mutations: vec![Mutation::default(); cells], ..Entry::default() };
+        let entries = [60_000, 40_000, 1].map(many);
+        assert_eq!(requests(&[0, 1, 2], &entries, 100), [0..2, 2..3]);
     }
 }

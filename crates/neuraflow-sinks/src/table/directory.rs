@@ -78,8 +78,8 @@ impl Directory {
         self.streams.get(&id).cloned()
     }
 
-    pub(super) fn layout(&self, id: u64) -> Option<&Arc<FeatureSpec>> {
-        self.layouts.get(&id)
+    pub(super) fn layout(&self, id: u64) -> Option<Arc<FeatureSpec>> {
+        self.layouts.get(&id).cloned()
     }
 
     /// All headers.
@@ -115,7 +115,7 @@ mod tests {
         let mut row = Row { key: Vec::new(), cells: vec![first, second.clone()] };
         let directory = Directory::read(&row);
         assert_eq!(directory.stream(stream).as_deref(), Some(&header));
-        assert_eq!(directory.layout(numbers).map(|layout| &**layout), Some(&layout));
+        assert_eq!(directory.layout(numbers).as_deref(), Some(&layout));
         second.value[20] ^= 1;
         row.cells[1] = second;
         assert!(Directory::read(&row).layout(numbers).is_none());

@@ -105,7 +105,10 @@ pub struct Records<T: Table, I> {
 
 /// The stream that is being read.
 struct Current<R> {
+    stream: StreamKey,
     directory: Directory,
+    /// The directory is as new as the row that is being taken apart.
+    fresh: bool,
     rows: R,
     /// How many more results of it are asked for.
     left: usize,
@@ -120,7 +123,7 @@ impl<T: Table, I: TableItem> Records<T, I> {
                 let scan = self.query.rows(stream).of(Families::only(I::FAMILY));
                 let left = self.query.latest.unwrap_or(usize::MAX);
                 let rows = self.streams.table.scan(&scan);
-                self.current = Some(Current { directory, rows, left });
+                self.current = Some(Current { stream, directory, fresh: false, rows, left });
                 continue;
             };
             match current.rows.next().transpose()? {
@@ -138,6 +141,7 @@ impl<T: Table, I: TableItem> Records<T, I> {
     /// Takes the results out of a row.
     fn take(&mut self, row: Row) {
         let Some(current) = &mut self.current else { return };
+        current.fresh = false;
         for cell in row.cells.iter().filter(|cell| cell.family == I::FAMILY) {
             if current.left == 0 {
                 break;
@@ -152,20 +156,43 @@ impl<T: Table, I: TableItem> Records<T, I> {
             let wanted = self.query.stage.as_ref().is_none_or(|stage| *stage == at.stage);
             if wanted && self.query.covers(at.start) {
                 current.left -= 1;
-                self.ready.push_back(found(&current.directory, at, cell));
+                let found = current.found(&self.streams.table, at, cell);
+                self.ready.push_back(found);
             }
         }
     }
 }
 
-fn found<I: TableItem>(directory: &Directory, at: Qualifier, cell: &Cell) -> Result<Found<I>, TableError> {
-    let opened = value::open(&at, &cell.value, |id| directory.stream(id))?;
-    let layout = opened.layout.map(|id| {
-        directory
-            .layout(id)
-            .ok_or_else(|| value::malformed("a layout of the directory", format!("{id:016x}")))
-    });
-    Ok(Found { stage: at.stage, item: I::read(opened.info, layout.transpose()?, opened.body)? })
+impl<R> Current<R> {
+    fn found<T: Table, I: TableItem>(
+        &mut self,
+        table: &T,
+        at: Qualifier,
+        cell: &Cell,
+    ) -> Result<Found<I>, TableError> {
+        let opened = value::open(&at, &cell.value, |id| self.look(table, |directory| directory.stream(id)))?;
+        let layout = match opened.layout {
+            Some(id) => Some(
+                self.look(table, |directory| directory.layout(id))
+                    .ok_or_else(|| value::malformed("a layout of the directory", format!("{id:016x}")))?,
+            ),
+            None => None,
+        };
+        Ok(Found { stage: at.stage, item: I::read(opened.info, layout.as_ref(), opened.body)? })
+    }
+
+    /// Looks something up. What is missing may have been written since the directory was read: it is read again, once a row.
+    fn look<E>(&mut self, table: &impl Table, find: impl Fn(&Directory) -> Option<E>) -> Option<E> {
+        if let Some(found) = find(&self.directory) {
+            return Some(found);
+        }
+        if !std::mem::replace(&mut self.fresh, true)
+            && let Some(Ok(row)) = table.scan(&Scan::stream(&self.stream).first(1)).next()
+        {
+            self.directory = Directory::read(&row);
+        }
+        find(&self.directory)
+    }
 }
 
 impl<T: Table, I: TableItem> Iterator for Records<T, I> {

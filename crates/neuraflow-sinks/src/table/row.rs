@@ -117,6 +117,8 @@ impl Batch {
     pub const MAX_QUALIFIER: usize = 4 << 10;
     /// The longest row key, in bytes: as Bigtable has it. Ours have 60.
     pub const MAX_KEY: usize = 4 << 10;
+    /// The most cells of a row that a batch writes, as Bigtable has it.
+    pub const MAX_CELLS: usize = 100_000;
     /// The largest row that a batch writes, in bytes. Bigtable takes rows of 256 MiB.
     pub const MAX_ROW: usize = 100 << 20;
 
@@ -149,6 +151,7 @@ impl Batch {
             row.cells.retain(|other| (other.family, &other.qualifier) != (cell.family, &cell.qualifier));
             let size = row.cells.iter().map(|cell| cell.value.len()).sum::<usize>() + cell.value.len();
             within("bytes of a row", Self::MAX_ROW, size)?;
+            within("cells of a row", Self::MAX_CELLS, row.cells.len() + 1)?;
             row.cells.push(cell);
         } else {
             self.rows.push(Row { key: key.to_vec(), cells: vec![cell] });

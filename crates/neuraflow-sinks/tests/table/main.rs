@@ -4,8 +4,10 @@
 
 mod emulator;
 mod fake;
+mod format;
 mod hotspot;
 mod kit;
+mod live;
 mod local;
 mod migration;
 mod partial;
