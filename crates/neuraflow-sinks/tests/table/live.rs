@@ -3,10 +3,12 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use neuraflow_core::model::{Features, Timestamp};
+use neuraflow_core::model::{Decision, Features, Timestamp};
+use neuraflow_core::sink::{Sink, SinkContext, SinkWriter};
 use neuraflow_core::testing::Scratch;
+use neuraflow_sinks::layer::{Outbox, OutboxConfig};
 use neuraflow_sinks::store::LocalTable;
-use neuraflow_sinks::table::{Batch, Query, Scan, Table, TableError, TableReader};
+use neuraflow_sinks::table::{Batch, Query, Scan, Table, TableError, TableReader, TableSink};
 
 use super::kit::*;
 
@@ -59,4 +61,22 @@ fn a_header_that_is_written_after_the_directory_was_read_is_found() {
     let found: Vec<Features> = found.map(|found| found.unwrap().item).collect();
     assert_eq!(found, [anew(), old]);
     assert_eq!(busy.scans.load(Ordering::Relaxed), 4, "stream, rows, directory again, no further stream");
+}
+
+#[test]
+fn decisions_go_through_an_outbox() {
+    let scratch = Scratch::new().unwrap();
+    let table = LocalTable::open(scratch.file("table")).unwrap();
+    let stream = header(key(1, "session", "headset"), "headset");
+    let intents = [Some("left"), None, Some("right")];
+    let mut items: Vec<Decision<String>> =
+        (0..).zip(intents).map(|(n, intent)| decision(&stream, n * HOP, intent)).collect();
+    let mut wanted = items.clone();
+    wanted.reverse();
+    let sink = TableSink::new(table.clone(), stage("intent"));
+    let outbox = Outbox::new(sink, scratch.file("outbox"), OutboxConfig::default()).unwrap();
+    let mut writer = outbox.open(&SinkContext::default()).unwrap();
+    writer.write(&mut items).unwrap();
+    writer.finish().unwrap();
+    assert_eq!(read::<_, Decision<String>>(&table, Query::stream(stream.key)), wanted);
 }
