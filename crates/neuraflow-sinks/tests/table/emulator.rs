@@ -2,11 +2,13 @@
 
 use std::time::{Duration, Instant};
 
+use bigtable_rs::bigtable::{BigTableConnection, RowCell};
+use bigtable_rs::google::bigtable::v2::ReadRowsRequest;
 use googleapis_tonic_google_bigtable_admin_v2::google::bigtable::admin::v2 as api;
 use neuraflow_core::model::{Features, Recovery};
 use neuraflow_core::sink::{Sink, SinkContext, SinkWriter};
 use neuraflow_sinks::bigtable::{Bigtable, BigtableConfig};
-use neuraflow_sinks::table::{Query, Scan, Table, TableError, TableReader, TableSink};
+use neuraflow_sinks::table::{Batch, Cell, Query, RowKey, Scan, Table, TableError, TableReader, TableSink};
 
 use super::kit::*;
 use super::service::Service;
@@ -88,31 +90,87 @@ fn a_table_that_is_missing_is_said_to_be() {
     assert!(matches!(error, TableError::Failed { action: "read", .. }), "{error}");
 }
 
-#[test]
-fn a_family_that_ages_is_refused_and_left_as_it_is() {
-    let Some(service) = Service::start("bigtable") else { return };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+/// Makes the table behind our back: these families, with these rules of garbage collection.
+async fn make_by_hand(service: &Service, families: &[&str], rule: Option<api::gc_rule::Rule>) {
+    use api::bigtable_table_admin_client::BigtableTableAdminClient;
     let address = format!("http://{}", service.address());
+    let channel = tonic::transport::Endpoint::from_shared(address).unwrap().connect_lazy();
+    let gc_rule = rule.map(|rule| api::GcRule { rule: Some(rule) });
+    let family = || api::ColumnFamily { gc_rule: gc_rule.clone(), ..api::ColumnFamily::default() };
+    let column_families = families.iter().map(|name| ((*name).to_owned(), family())).collect();
+    let request = api::CreateTableRequest {
+        parent: "projects/project/instances/instance".into(),
+        table_id: "table".into(),
+        table: Some(api::Table { column_families, ..api::Table::default() }),
+        ..api::CreateTableRequest::default()
+    };
+    BigtableTableAdminClient::new(channel).create_table(request).await.unwrap();
+}
+
+fn event_loop() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
+}
+
+#[test]
+fn a_family_with_another_rule_is_refused_and_left_as_it_is() {
+    let Some(service) = Service::start("bigtable") else { return };
     // Callers on an event loop's thread are served as well.
-    runtime.block_on(async {
-        use api::bigtable_table_admin_client::BigtableTableAdminClient;
-        let channel = tonic::transport::Endpoint::from_shared(address).unwrap().connect_lazy();
-        let keep = api::GcRule { rule: Some(api::gc_rule::Rule::MaxNumVersions(7)) };
-        let family = api::ColumnFamily { gc_rule: Some(keep), ..api::ColumnFamily::default() };
-        let families = [("f".to_owned(), family)].into();
-        let request = api::CreateTableRequest {
-            parent: "projects/project/instances/instance".into(),
-            table_id: "table".into(),
-            table: Some(api::Table { column_families: families, ..api::Table::default() }),
-            ..api::CreateTableRequest::default()
-        };
-        BigtableTableAdminClient::new(channel).create_table(request).await.unwrap();
+    event_loop().block_on(async {
+        make_by_hand(&service, &["f"], Some(api::gc_rule::Rule::MaxNumVersions(7))).await;
         let error = Bigtable::connect(config(&service)).unwrap().create().unwrap_err();
         assert!(
             error.to_string().contains("family f: expected garbage collection to keep 1 version"),
             "{error}"
         );
     });
+}
+
+#[test]
+fn families_that_are_missing_are_made() {
+    let Some(service) = Service::start("bigtable") else { return };
+    event_loop().block_on(make_by_hand(&service, &["f"], Some(api::gc_rule::Rule::MaxNumVersions(1))));
+    let table = created(BigtableConfig { channels: 3, ..config(&service) });
+    let stream = header(key(1, "session", "headset"), "headset");
+    write(&table, "power", &[features(&stream, 0, 0.0)]).unwrap();
+    assert_eq!(starts(&read(&table, Query::stream(stream.key))), [0]);
+}
+
+/// All versions of all cells, as they are in a table whose garbage is not collected.
+fn versions(service: &Service) -> Vec<(Vec<u8>, Vec<u8>, i64)> {
+    event_loop().block_on(async {
+        let connection =
+            BigTableConnection::new_with_emulator(&service.address(), "project", "instance", true, 1, None);
+        let mut client = connection.unwrap().client();
+        let table_name = client.get_full_table_name("table");
+        let request = ReadRowsRequest { table_name, ..ReadRowsRequest::default() };
+        let rows = client.read_rows(request).await.unwrap();
+        let cells = |(key, cells): (Vec<u8>, Vec<RowCell>)| {
+            cells.into_iter().map(move |cell| (key.clone(), cell.qualifier, cell.timestamp_micros))
+        };
+        rows.into_iter().flat_map(cells).collect()
+    })
+}
+
+#[test]
+fn what_is_written_again_leaves_no_second_version() {
+    let Some(service) = Service::start("bigtable") else { return };
+    event_loop().block_on(make_by_hand(&service, &["h", "w", "f", "d"], None));
+    let table = Bigtable::connect(config(&service)).unwrap();
+    let stream = header(key(1, "session", "headset"), "headset");
+    let items: Vec<Features> = (-10..30).map(|n| features(&stream, n * HOP, n as f64)).collect();
+    for part in [40, 7, 1] {
+        for items in items.chunks(part) {
+            write(&table, "power", items).unwrap();
+        }
+    }
+    assert_eq!(versions(&service).len(), 40 + 2, "the windows, a header and a layout");
+    // That another timestamp would show.
+    let mut batch = Batch::default();
+    let row = RowKey::of_time(stream.key, items[39].info.start);
+    let cell = everything(&table)[1].cells[0].clone();
+    batch.add(&row, Cell { timestamp: cell.timestamp + 1_000, ..cell }).unwrap();
+    assert_eq!(table.put(&batch), [Ok(())]);
+    assert_eq!(versions(&service).len(), 40 + 3);
 }
 
 #[test]
