@@ -96,6 +96,11 @@ impl Service {
     /// Freezes it: its connections stay, and nobody answers.
     pub fn freeze(&self) {
         self.signal("-STOP");
+        // A signal that is sent is heeded a moment later; until then it may answer.
+        let stat = format!("/proc/{}/stat", self.process.as_ref().expect("it runs").id());
+        while fs::read_to_string(&stat).is_ok_and(|stat| !stat.contains(") T ")) {
+            thread::sleep(Duration::from_millis(1));
+        }
     }
 
     /// Lets it go on.
