@@ -69,15 +69,9 @@ impl ClientContext for Context {
 
     fn stats(&self, statistics: Statistics) {
         let Some(topic) = statistics.topics.get(&self.1) else { return };
-        self.0.change(|stats| {
-            for (partition, known) in &topic.partitions {
-                if let (Ok(partition), Ok(lag)) =
-                    (u32::try_from(*partition), u64::try_from(known.consumer_lag))
-                {
-                    stats.lag.insert(partition, lag);
-                }
-            }
-        });
+        for (number, known) in &topic.partitions {
+            self.0.ends(*number, known.ls_offset);
+        }
     }
 }
 
@@ -195,7 +189,7 @@ impl Task {
                         {
                             partition.next = partition.next.max(end);
                         }
-                        self.heard();
+                        self.watch.at_end(number);
                     }
                     Some(Err(error)) => self.trouble(&consumer, &partitions, error)?,
                 }
@@ -224,6 +218,7 @@ impl Task {
         let mut unpacked = Vec::new();
         let read = partition.unpacker.record(offset, message.key(), message.payload(), &mut unpacked);
         partition.next = offset + 1;
+        self.watch.passed(message.partition(), partition.next);
         if !emitted {
             return false;
         }
@@ -283,6 +278,8 @@ impl Task {
             };
             let added = assigned.add_partition_offset(self.topic.name(), number, Offset::Offset(place.base));
             added.map_err(|error| self.failed("begin at an offset of", error))?;
+            self.watch.passed(number, place.base);
+            self.watch.ends(number, high);
             let partition = Partition {
                 unpacker: Unpacker::default(),
                 emit_from: place.next,
@@ -313,10 +310,6 @@ impl Task {
         tracing::warn!(why, "source from Kafka waits");
         self.watch.change(|stats| stats.trouble = Some(why));
         std::thread::sleep(PATIENCE);
-    }
-
-    fn heard(&self) {
-        self.watch.change(|stats| stats.trouble = None);
     }
 
     /// What polling said: an error where reading cannot go on.

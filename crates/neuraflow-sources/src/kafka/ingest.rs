@@ -227,8 +227,9 @@ impl Pump {
                 *self.shared.delivered.lock().unwrap_or_else(std::sync::PoisonError::into_inner) =
                     Some(positions);
             }
+            self.slow_down();
             match polled {
-                Polled::Ready => self.slow_down(),
+                Polled::Ready => {}
                 Polled::After(time) => self.shared.woken.wait(time.min(PATIENCE)),
                 Polled::Idle => self.shared.woken.wait(PATIENCE),
                 Polled::Ended => break,

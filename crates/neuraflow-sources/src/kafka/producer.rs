@@ -92,7 +92,10 @@ impl Deliveries {
         }
         drop(inside);
         self.watch.change(|stats| match fault {
-            None => stats.delivered += 1,
+            None => {
+                stats.delivered += 1;
+                stats.trouble = None;
+            }
             Some(reason) => {
                 stats.failed += 1;
                 stats.failed_samples += ticket.samples;

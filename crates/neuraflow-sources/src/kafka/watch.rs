@@ -72,16 +72,51 @@ pub struct KafkaStats {
 
 /// Looks at a [`KafkaSource`](super::KafkaSource) from any thread.
 #[derive(Clone, Debug, Default)]
-pub struct KafkaWatch(Arc<Mutex<KafkaStats>>);
+pub struct KafkaWatch(Arc<Mutex<Known>>);
+
+#[derive(Debug, Default)]
+struct Known {
+    stats: KafkaStats,
+    /// Of each partition the next record to be read, and the end that its broker has told.
+    offsets: BTreeMap<u32, (i64, i64)>,
+}
 
 impl KafkaWatch {
     /// What was read.
     pub fn stats(&self) -> KafkaStats {
-        lock(&self.0).clone()
+        let known = lock(&self.0);
+        let behind = |(next, end): &(i64, i64)| u64::try_from(end.saturating_sub(*next)).unwrap_or(0);
+        let lag = known.offsets.iter().map(|(number, offsets)| (*number, behind(offsets))).collect();
+        KafkaStats { lag, ..known.stats.clone() }
     }
 
     pub(super) fn change(&self, change: impl FnOnce(&mut KafkaStats)) {
-        change(&mut lock(&self.0));
+        change(&mut lock(&self.0).stats);
+    }
+
+    /// The next record of a partition is this one.
+    pub(super) fn passed(&self, partition: i32, next: i64) {
+        if let Ok(number) = u32::try_from(partition) {
+            lock(&self.0).offsets.entry(number).or_insert((next, next)).0 = next;
+        }
+    }
+
+    /// A broker says that there is nothing more in a partition: what lies before its end may be markers of transactions.
+    pub(super) fn at_end(&self, partition: i32) {
+        let mut known = lock(&self.0);
+        known.stats.trouble = None;
+        let offsets = u32::try_from(partition).ok().and_then(|number| known.offsets.get_mut(&number));
+        if let Some((next, end)) = offsets {
+            *next = (*end).max(*next);
+        }
+    }
+
+    /// A partition, if it is one that is read, ends here.
+    pub(super) fn ends(&self, partition: i32, end: i64) {
+        let Ok(number) = u32::try_from(partition) else { return };
+        if let Some((_, known)) = lock(&self.0).offsets.get_mut(&number) {
+            *known = end.max(*known);
+        }
     }
 }
 
