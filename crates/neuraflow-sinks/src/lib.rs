@@ -8,6 +8,7 @@
 //! | [`local::Npy`] | a matrix for NumPy for each stream | on its own thread |
 //! | `feedback` (feature `feedback`) | browsers and programs, over WebSockets | on the worker; sockets on the server's thread |
 //! | `metrics` (feature `metrics`) | latency and quality, as a monitoring system asks for them | on the worker |
+//! | `kafka` (feature `kafka`) | a topic, at least once or exactly once | on its own thread |
 //! | `layer::Outbox` (feature `layer`) | files, and from there to the sink behind it | on threads of its own |
 //! | `table::TableSink` (features `store`, `bigtable`) | a table: a file on this machine, or Google Bigtable | on its own thread |
 //! | `report` (feature `report`) | one HTML page about the whole run | on the worker |
@@ -21,6 +22,8 @@ mod callback;
 mod channel;
 #[cfg(feature = "feedback")]
 pub mod feedback;
+#[cfg(feature = "kafka")]
+pub mod kafka;
 #[cfg(feature = "layer")]
 pub mod layer;
 pub mod local;

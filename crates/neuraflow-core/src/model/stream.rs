@@ -68,6 +68,35 @@ impl StreamKey {
         self
     }
 
+    /// How many [bytes](Self::to_bytes) it has.
+    pub const BYTES: usize = 50;
+
+    /// Tenant, session, device and signal, big-endian: what records in topics are keyed by.
+    ///
+    /// ```
+    /// use neuraflow_core::model::StreamKey;
+    /// let key = StreamKey::of_names("monday", "headset").with_signal(2);
+    /// assert_eq!(key.to_bytes()[48..], [0, 2]);
+    /// assert_eq!(StreamKey::from_bytes(&key.to_bytes()), Some(key));
+    /// ```
+    pub fn to_bytes(&self) -> [u8; Self::BYTES] {
+        let mut bytes = [0; Self::BYTES];
+        for (part, id) in bytes.chunks_exact_mut(16).zip([self.tenant, self.session, self.device]) {
+            part.copy_from_slice(&id.as_u128().to_be_bytes());
+        }
+        bytes[48..].copy_from_slice(&self.signal.to_be_bytes());
+        bytes
+    }
+
+    /// The key that these are the [bytes](Self::to_bytes) of; `None` if there are not as many.
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let bytes: &[u8; Self::BYTES] = bytes.try_into().ok()?;
+        let whole = |part: &[u8]| part.iter().fold(0, |bits, byte| bits << 8 | u128::from(*byte));
+        let id = |from: usize| Id(whole(&bytes[from..from + 16]));
+        let signal = u16::from_be_bytes([bytes[48], bytes[49]]);
+        Some(Self { tenant: id(0), session: id(16), device: id(32), signal })
+    }
+
     /// Hash that is the same everywhere and for ever.
     pub fn stable_hash(&self) -> u64 {
         let mut hasher = StableHasher::default();

@@ -1,10 +1,10 @@
 //! The value of a record: a MessagePack array of the version and a map, around a frame of the signal codec.
 //!
-//! A record says whose it is by its key, the [bytes](key_bytes) of the stream's key. Whatever does not continue an earlier frame has the
+//! A record says whose it is by its key, the [bytes](StreamKey::to_bytes) of the stream's key. Whatever does not continue an earlier frame has the
 //! stream's header with it, so that a reader may begin at any such record: a *key record*.
 
 use neuraflow_core::codec::{FrameHeader, MAX_CHANNELS};
-use neuraflow_core::model::{Id, Marker, Sequence, StreamHeader, StreamKey};
+use neuraflow_core::model::{Marker, Sequence, StreamHeader, StreamKey};
 use rmp_serde::decode;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize, Serializer};
@@ -16,8 +16,6 @@ pub(super) const VERSION: u8 = 1;
 pub(super) const MAX_RECORD: usize = 1 << 20;
 /// A MessagePack array of two.
 const PAIR: u8 = 0x92;
-/// Bytes of a record's key: tenant, session, device, signal, big-endian.
-const KEY: usize = 50;
 
 /// What a record says.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -73,30 +71,10 @@ pub(super) enum EnvelopeError {
     Frame(#[from] neuraflow_core::codec::CodecError),
 }
 
-/// The key of a stream's records.
-pub(super) fn key_bytes(key: &StreamKey) -> [u8; KEY] {
-    let mut bytes = [0; KEY];
-    for (part, id) in bytes.chunks_exact_mut(16).zip([key.tenant, key.session, key.device]) {
-        part.copy_from_slice(&id.as_u128().to_be_bytes());
-    }
-    bytes[48..].copy_from_slice(&key.signal.to_be_bytes());
-    bytes
-}
-
 /// The stream that a record's key names.
 pub(super) fn key_of(bytes: Option<&[u8]>) -> Result<StreamKey, EnvelopeError> {
-    let found = || bytes.map_or("none".to_owned(), |bytes| format!("{} bytes", bytes.len()));
-    let bytes: &[u8; KEY] =
-        bytes.and_then(|bytes| bytes.try_into().ok()).ok_or_else(|| EnvelopeError::Key { found: found() })?;
-    let mut ids = bytes
-        .chunks_exact(16)
-        .map(|part| Id::from_u128(part.iter().fold(0, |bits, byte| bits << 8 | u128::from(*byte))));
-    let mut id = || ids.next().unwrap_or_default();
-    Ok(StreamKey {
-        tenant: id(),
-        session: id(),
-        device: id(),
-        signal: u16::from_be_bytes([bytes[48], bytes[49]]),
+    bytes.and_then(StreamKey::from_bytes).ok_or_else(|| EnvelopeError::Key {
+        found: bytes.map_or("none".to_owned(), |bytes| format!("{} bytes", bytes.len())),
     })
 }
 

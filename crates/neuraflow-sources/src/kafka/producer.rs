@@ -12,7 +12,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::DeliveryResult;
 use rdkafka::producer::{BaseRecord, Producer as _, ProducerContext, ThreadedProducer};
 
-use super::envelope::{MAX_RECORD, key_bytes};
+use super::envelope::MAX_RECORD;
 use super::packer::Record;
 use super::topic::{KafkaTopic, io_error};
 use super::wait::Signal;
@@ -216,7 +216,7 @@ impl Producer {
             samples: record.samples,
         });
         self.deliveries.sent(&ticket);
-        let key = key_bytes(&record.stream);
+        let key = record.stream.to_bytes();
         let partition = record.stream.partition(self.partitions);
         let sent = BaseRecord::with_opaque_to(&self.topic, ticket)
             .partition(i32::try_from(partition).unwrap_or(i32::MAX))

@@ -10,7 +10,7 @@ use neuraflow_core::model::{
 use neuraflow_core::testing::{FakeClock, Random, collect_packets};
 use proptest::prelude::*;
 
-use super::envelope::{self, Body, Envelope, EnvelopeError, key_bytes, key_of};
+use super::envelope::{self, Body, Envelope, EnvelopeError, key_of};
 use super::packer::{Encoding, Packer, Record};
 use super::unpacker::{Unpacked, Unpacker};
 use crate::synthetic::Synthetic;
@@ -63,7 +63,7 @@ fn read(records: &[Record], base: i64, next: i64) -> Vec<(Vec<Packet>, (i64, i64
     for (offset, record) in (0..).zip(records).skip(base as usize) {
         let mut unpacked = Vec::new();
         let stream =
-            unpacker.record(offset, Some(&key_bytes(&record.stream)), Some(&record.value), &mut unpacked);
+            unpacker.record(offset, Some(&record.stream.to_bytes()), Some(&record.value), &mut unpacked);
         let stream = stream.unwrap();
         if offset < next {
             continue;
@@ -212,7 +212,7 @@ fn the_format_is_what_it_was() {
     let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
     assert_eq!(hex(&bytes), include_str!("golden/end.hex").trim());
     assert_eq!(envelope::decode(&header.key, Some(&bytes)).unwrap(), envelope);
-    assert_eq!(hex(&key_bytes(&header.key))[96..], *"0000");
+    assert_eq!(hex(&header.key.to_bytes())[96..], *"0000");
     let bytes = envelope::encode(&Envelope { header: None, body: Body::Samples { frame: &[1, 2] } }).unwrap();
     assert_eq!(hex(&bytes), "920181a4626f647981a773616d706c657381a56672616d65c4020102");
 }
@@ -241,7 +241,7 @@ proptest! {
     fn keys_are_what_they_were(ids in any::<[u128; 3]>(), signal: u16) {
         let [tenant, session, device] = ids.map(neuraflow_core::model::Id::from_u128);
         let key = StreamKey { tenant, session, device, signal };
-        prop_assert_eq!(key_of(Some(&key_bytes(&key))).unwrap(), key);
+        prop_assert_eq!(key_of(Some(&key.to_bytes())).unwrap(), key);
     }
 
     #[test]
@@ -270,7 +270,7 @@ proptest! {
                     }
                 }
             }
-            let _ = unpacker.record(offset, Some(&key_bytes(&record.stream)), Some(&value), &mut out);
+            let _ = unpacker.record(offset, Some(&record.stream.to_bytes()), Some(&value), &mut out);
             prop_assert!(unpacker.base(offset + 1) <= offset + 1);
         }
     }

@@ -1,5 +1,7 @@
 //! The ingest and the source against a real broker, which is killed, trimmed, and given what nobody can read.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
+
 mod kit;
 mod letters;
 mod loss;
