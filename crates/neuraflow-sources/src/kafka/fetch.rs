@@ -8,17 +8,16 @@ use std::time::Duration;
 use crossbeam_channel::{SendTimeoutError, Sender};
 use neuraflow_core::model::{PacketBody, StreamHeader, StreamKey};
 use neuraflow_core::source::{SourceError, Waker};
-use rdkafka::client::ClientContext;
-use rdkafka::config::RDKafkaLogLevel;
-use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
+use rdkafka::consumer::Consumer;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::BorrowedMessage;
-use rdkafka::{Message, Offset, Statistics, TopicPartitionList};
+use rdkafka::{Message, Offset, TopicPartitionList};
 
+use super::consumer::{self, Client};
 use super::dead_letters::DeadLetters;
 use super::topic::{KafkaTopic, io_error};
 use super::unpacker::{Unpacked, Unpacker};
-use super::watch::{KafkaWatch, log};
+use super::watch::KafkaWatch;
 
 /// How long a call waits before the end is looked for again.
 const PATIENCE: Duration = Duration::from_millis(100);
@@ -50,32 +49,6 @@ pub(super) enum Step {
 }
 
 pub(super) type Batch = Result<Vec<Step>, SourceError>;
-
-/// What librdkafka calls.
-pub(super) struct Context(KafkaWatch, String);
-
-impl ClientContext for Context {
-    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        log(level, facility, message);
-    }
-
-    fn error(&self, error: KafkaError, reason: &str) {
-        tracing::warn!(%error, reason, "source from Kafka waits");
-        self.0.change(|stats| {
-            stats.connection_errors += 1;
-            stats.trouble = Some(reason.to_owned());
-        });
-    }
-
-    fn stats(&self, statistics: Statistics) {
-        let Some(topic) = statistics.topics.get(&self.1) else { return };
-        for (number, known) in &topic.partitions {
-            self.0.ends(*number, known.ls_offset);
-        }
-    }
-}
-
-impl ConsumerContext for Context {}
 
 /// What the thread is told.
 pub(super) struct Task {
@@ -136,27 +109,8 @@ impl Task {
         }
     }
 
-    fn consumer(&self) -> Result<BaseConsumer<Context>, SourceError> {
-        let mut config = self.topic.client();
-        config
-            .set("group.id", "neuraflow")
-            .set("enable.auto.commit", "false")
-            .set("enable.auto.offset.store", "false")
-            .set("auto.offset.reset", "error")
-            .set("isolation.level", "read_committed")
-            .set("enable.partition.eof", "true")
-            .set("fetch.min.bytes", "1")
-            .set("fetch.error.backoff.ms", "100")
-            .set("queued.min.messages", "10000")
-            .set("queued.max.messages.kbytes", "16384")
-            .set("statistics.interval.ms", "1000");
-        let context = Context(self.watch.clone(), self.topic.name().to_owned());
-        let consumer = config.create_with_context(context);
-        consumer.map_err(|error| io_error("make a consumer for", &self.topic.to_string(), error))
-    }
-
     fn read(&self) -> Result<(), SourceError> {
-        let consumer = self.consumer()?;
+        let consumer = consumer::open(&self.topic, &self.watch)?;
         let dead_letters = DeadLetters::new(&self.topic, self.watch.clone())?;
         let Some(mut partitions) = self.partitions(&consumer)? else { return Ok(()) };
         let mut steps = Vec::new();
@@ -247,10 +201,7 @@ impl Task {
     }
 
     /// Its partitions, assigned from where they go on; `None` where the end came before a broker did.
-    fn partitions(
-        &self,
-        consumer: &BaseConsumer<Context>,
-    ) -> Result<Option<BTreeMap<i32, Partition>>, SourceError> {
+    fn partitions(&self, consumer: &Client) -> Result<Option<BTreeMap<i32, Partition>>, SourceError> {
         let count = loop {
             match consumer.fetch_metadata(Some(self.topic.name()), ANSWER) {
                 Ok(metadata) => match metadata.topics().first().map_or(0, |topic| topic.partitions().len()) {
@@ -293,7 +244,7 @@ impl Task {
         Ok(Some(partitions))
     }
 
-    fn watermarks(&self, consumer: &BaseConsumer<Context>, partition: i32) -> Option<(i64, i64)> {
+    fn watermarks(&self, consumer: &Client, partition: i32) -> Option<(i64, i64)> {
         loop {
             match consumer.fetch_watermarks(self.topic.name(), partition, ANSWER) {
                 Ok(marks) => return Some(marks),
@@ -315,7 +266,7 @@ impl Task {
     /// What polling said: an error where reading cannot go on.
     fn trouble(
         &self,
-        consumer: &BaseConsumer<Context>,
+        consumer: &Client,
         partitions: &BTreeMap<i32, Partition>,
         error: KafkaError,
     ) -> Result<(), SourceError> {

@@ -8,10 +8,11 @@
 //! | `topic` | which topic on which brokers |
 //! | `envelope` | one record ↔ bytes |
 //! | `packer`, `producer`, `ingest` | packets of a source into the topic |
-//! | `unpacker`, `fetch`, `source` | the topic as a source |
+//! | `unpacker`, `consumer`, `fetch`, `source` | the topic as a source |
 //! | `dead_letters` | what nobody can read |
 //! | `watch` | what others may know of it |
 
+mod consumer;
 mod dead_letters;
 mod envelope;
 mod error;

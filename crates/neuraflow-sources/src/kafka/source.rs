@@ -1,6 +1,7 @@
 //! A topic as a source: partitions are split over the workers, and positions are offsets.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -169,7 +170,13 @@ impl SourceReader for Reader {
                 match self.batches.try_recv() {
                     Ok(batch) => self.steps = batch?.into_iter(),
                     Err(TryRecvError::Empty) => break Polled::Idle,
-                    Err(TryRecvError::Disconnected) => break Polled::Ended,
+                    Err(TryRecvError::Disconnected) => {
+                        return Err(SourceError::Io {
+                            action: "read",
+                            target: self.name.clone(),
+                            source: io::Error::other("its thread has ended before the topic did"),
+                        });
+                    }
                 }
                 continue;
             };
