@@ -1,7 +1,7 @@
 //! Results in a table: a headset's band power goes into a local store or into Bigtable, and is read back: who was recorded, the latest
 //! results, and a stretch of time, drawn.
 //!
-//! Run it with `cargo run --release --example table`: the table is the file `results.redb`. Run it again, and the
+//! Run it with `cargo run --release --features bigtable --example table`: the table is the file `results.redb`. Run it again, and the
 //! same results go to the same places: nothing is there twice.
 //! With `--bigtable PROJECT/INSTANCE/TABLE` it is in Bigtable, or in an emulator where `BIGTABLE_EMULATOR_HOST` says so; all else is the same.
 
@@ -18,7 +18,7 @@ use neuraflow::source::Source;
 
 /// Band power of a synthetic headset, into a table and back.
 #[derive(Parser)]
-#[command(version, override_usage = "cargo run --release --example table -- [OPTIONS]")]
+#[command(version, override_usage = "cargo run --release --features bigtable --example table -- [OPTIONS]")]
 struct Options {
     /// The file of the local store.
     #[arg(long, value_name = "FILE", default_value = "results.redb")]
