@@ -155,14 +155,28 @@ impl SinkError {
     /// What to do after it.
     pub fn recovery(&self) -> Recovery {
         match self {
-            // A network that is silent now may answer later.
-            Self::Io { source, .. }
-                if matches!(source.kind(), io::ErrorKind::Interrupted | io::ErrorKind::TimedOut) =>
-            {
-                Recovery::Retry
-            }
+            // A network that is silent or away now may answer later.
+            Self::Io { source, .. } if may_pass(source.kind()) => Recovery::Retry,
             Self::Layout { .. } => Recovery::Skip,
             Self::Io { .. } | Self::Position { .. } | Self::Disconnected { .. } => Recovery::Stop,
         }
     }
+}
+
+/// Whether what a system said may be otherwise the next time.
+fn may_pass(kind: io::ErrorKind) -> bool {
+    use io::ErrorKind as Kind;
+    matches!(
+        kind,
+        Kind::Interrupted
+            | Kind::TimedOut
+            | Kind::WouldBlock
+            | Kind::ConnectionRefused
+            | Kind::ConnectionReset
+            | Kind::ConnectionAborted
+            | Kind::NotConnected
+            | Kind::HostUnreachable
+            | Kind::NetworkUnreachable
+            | Kind::NetworkDown
+    )
 }
