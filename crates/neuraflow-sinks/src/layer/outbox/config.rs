@@ -15,8 +15,13 @@ pub struct OutboxConfig {
     pub max_bytes: u64,
     /// Bytes after which a new file is begun. Files are removed whole.
     pub segment_bytes: u64,
-    /// Items that are handed on at a time.
+    /// Items that are handed on in one write.
     pub batch: usize,
+    /// Writes at the same time, at most, each through a writer of its own: one more whenever all went well and more waits, half
+    /// as many when one fails or is slow. The items of a stream are never in two of them. 1 for a sink that can be opened once.
+    pub concurrency: usize,
+    /// Bytes that are kept of what is refused for good. Beyond them nothing more is handed on, and nothing is thrown away.
+    pub max_refused_bytes: u64,
     /// How long to wait before what failed is tried again.
     pub retry: Backoff,
     /// When the sink behind is left alone for a while.
@@ -28,12 +33,15 @@ pub struct OutboxConfig {
 }
 
 impl Default for OutboxConfig {
-    /// A gigabyte in files of 16 MiB, 256 items at a time, tried again after 50 ms to 5 s, up to 15 s at the end.
+    /// A gigabyte in files of 16 MiB, up to four times 256 items at a time, tried again after 50 ms to 5 s, up to 15 s at the end;
+    /// 64 MiB of what is refused.
     fn default() -> Self {
         Self {
             max_bytes: 1 << 30,
             segment_bytes: 16 << 20,
             batch: 256,
+            concurrency: 4,
+            max_refused_bytes: 64 << 20,
             retry: Backoff::new(Duration::from_millis(50), Duration::from_secs(5)),
             breaker: BreakerConfig::default(),
             linger: Duration::from_secs(15),
@@ -60,6 +68,9 @@ impl OutboxConfig {
         }
         if self.batch == 0 {
             return wrong("batch", "at least 1 item", 0);
+        }
+        if !(1..=64).contains(&self.concurrency) {
+            return wrong("concurrency", "1 to 64 writes", self.concurrency as u64);
         }
         Ok(())
     }

@@ -1,52 +1,50 @@
 //! The thread that hands on what waits.
 
-use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::iter;
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 use bincode::Options;
-use neuraflow_core::model::Recovery;
-use neuraflow_core::resilience::{Breaker, Jitter, Outcome};
-use neuraflow_core::sink::{Sink, SinkContext, SinkError, SinkWriter};
+use neuraflow_core::resilience::{Breaker, Concurrency, Jitter, Outcome, Permit};
+use neuraflow_core::sink::{Sink, SinkContext};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::config::OutboxConfig;
 use super::desk::{Desk, NAP, nanos};
-use super::log::Log;
+use super::hand::{Hand, Offered};
+use super::lane::{Lane, deal};
 use super::options;
 use super::reader::Reader;
+use super::refused::Refused;
 
-/// Items that are handed on together, and where they lie.
+/// Items that are handed on together, and up to where they lie.
 struct Batch<T> {
     items: Vec<T>,
-    start: u64,
     end: u64,
 }
 
 pub(super) struct Drain<S: Sink> {
     inner: Arc<S>,
-    /// None before it was opened, and after it has panicked or the breaker was opened: a connection may need to be made anew.
-    writer: Option<S::Writer>,
+    /// One for each lane that there ever was.
+    hands: Vec<Hand<S>>,
     context: SinkContext,
     config: OutboxConfig,
     desk: Arc<Desk>,
     reader: Reader,
-    refused: Log,
+    refused: Refused,
     breaker: Breaker,
+    concurrency: Concurrency,
     jitter: Jitter,
 }
 
-/// What came of an offer.
-enum Offered {
-    Taken,
-    /// What is left of the batch is refused for good.
-    Refused(SinkError),
-    /// Try again.
-    Failed(String),
-    /// The same, and what it took out of the batch and kept is not known.
-    Unsure(String),
+/// An offer that was made, and what came of it.
+struct Offer<T> {
+    offered: usize,
+    left: Vec<T>,
+    outcome: Offered,
+    took: Duration,
 }
 
 impl<S: Sink> Drain<S>
@@ -57,14 +55,15 @@ where
         inner: Arc<S>,
         config: OutboxConfig,
         desk: Arc<Desk>,
-        refused: Log,
+        refused: Refused,
         context: &SinkContext,
     ) -> Self {
         let reader = Reader::new(desk.lock().log.passed());
         let breaker = Breaker::new(config.breaker, Jitter::new(config.seed));
         let context = SinkContext { clock: Arc::clone(&context.clock), from: None };
-        let jitter = Jitter::new(!config.seed);
-        Self { inner, writer: None, context, config, desk, reader, refused, breaker, jitter }
+        let (jitter, concurrency) = (Jitter::new(!config.seed), Concurrency::new(config.concurrency));
+        let hands = Vec::new();
+        Self { inner, hands, context, config, desk, reader, refused, breaker, concurrency, jitter }
     }
 
     pub(super) fn run(mut self) {
@@ -73,10 +72,7 @@ where
                 break;
             }
         }
-        let finish = AssertUnwindSafe(|| self.writer.iter_mut().try_for_each(SinkWriter::finish));
-        if let Ok(Err(error)) = catch_unwind(finish) {
-            tracing::warn!(%error, "the sink behind an outbox");
-        }
+        self.hands.iter_mut().for_each(Hand::finish);
     }
 
     fn now(&self) -> u64 {
@@ -85,9 +81,10 @@ where
 
     /// Waits for something to hand on; none once the end has come.
     fn gather(&mut self) -> Option<Batch<S::Item>> {
-        let (mut items, start, mut end, mut damaged) = (Vec::new(), self.reader.here(), None, 0);
+        let (mut items, mut end, mut damaged) = (Vec::new(), None, 0);
+        let most = self.config.batch * self.concurrency.now();
         loop {
-            while items.len() < self.config.batch
+            while items.len() < most
                 && let Some((payload, until)) = self.reader.next(&mut damaged)
             {
                 end = Some(until);
@@ -101,7 +98,7 @@ where
                 self.desk.watch.change(|stats| stats.damaged_bytes += damaged);
             }
             if let Some(end) = end {
-                return Some(Batch { items, start, end });
+                return Some(Batch { items, end });
             }
             let desk = Arc::clone(&self.desk);
             let mut inside = desk.lock();
@@ -129,116 +126,162 @@ where
     }
 
     /// Offers a batch until all of it is taken or refused; false if the end comes first.
-    fn hand_on(&mut self, mut batch: Batch<S::Item>) -> bool {
+    fn hand_on(&mut self, batch: Batch<S::Item>) -> bool {
+        let full = batch.items.len().div_ceil(self.config.batch);
+        let mut lanes = deal(batch.items, full.clamp(1, self.concurrency.now()));
         let (mut taken, mut tries) = (0, 0);
-        while !batch.items.is_empty() {
-            let permit = match self.breaker.admit(self.now()) {
-                Ok(permit) => permit,
+        while !lanes.is_empty() {
+            let permits = match self.permits(lanes.len()) {
+                Ok(permits) => permits,
                 Err(wait) => {
-                    self.show_breaker();
+                    self.show();
                     if !self.pause(wait) {
                         return false;
                     }
                     continue;
                 }
             };
-            let (begun, count) = (self.now(), batch.items.len());
-            let offered = self.offer(&mut batch.items);
-            let now = self.now();
-            let outcome = match &offered {
-                Offered::Taken => Outcome::Success(Duration::from_nanos(now.saturating_sub(begun))),
-                Offered::Refused(_) => Outcome::Misuse,
-                Offered::Failed(_) | Offered::Unsure(_) => Outcome::Failure,
-            };
-            let openings = self.breaker.transitions().opened;
-            self.breaker.done(permit, outcome, now);
-            if self.breaker.transitions().opened > openings {
-                self.let_go();
-            }
-            self.show_breaker();
-            match offered {
-                Offered::Taken => {
-                    batch.items.clear();
-                    taken += count;
-                    self.desk.watch.change(|stats| stats.trouble = None);
-                    continue;
-                }
-                Offered::Refused(error) => {
-                    taken += count.saturating_sub(batch.items.len());
-                    match self.refuse(&mut batch.items, &error) {
-                        Ok(()) => continue,
-                        // They are offered, and refused, again.
-                        Err(error) => self.trouble(format!("cannot keep what was refused: {error}")),
-                    }
-                }
-                Offered::Failed(reason) => {
-                    taken += count.saturating_sub(batch.items.len());
-                    self.trouble(reason);
-                }
-                Offered::Unsure(reason) => {
-                    // It is on the disk still, and is read again from there.
-                    (batch.items, self.reader) = (Vec::new(), Reader::new(batch.start));
-                    self.trouble(reason);
+            let offers = self.offer(&lanes[..permits.len()]);
+            let before = taken;
+            let failed = self.settle(&mut lanes, permits, offers, &mut taken);
+            lanes.retain(|lane| !lane.is_empty());
+            if failed {
+                tries = if taken > before { 0 } else { tries + 1 };
+                let wait = self.config.retry.spread(tries, &mut self.jitter);
+                if !self.pause(wait) {
+                    return false;
                 }
             }
-            self.desk.watch.change(|stats| stats.failures += 1);
-            let wait = self.config.retry.spread(tries, &mut self.jitter);
-            if !self.pause(wait) {
-                return false;
-            }
-            if self.reader.here() == batch.start {
-                return true;
-            }
-            tries += 1;
         }
-        self.pass(batch.end, taken as u64)
+        self.pass(batch.end, taken)
     }
 
-    /// Offers items once. They are taken once the sink behind has made them durable.
-    fn offer(&mut self, items: &mut Vec<S::Item>) -> Offered {
-        let (writer, inner, context) = (&mut self.writer, &self.inner, &self.context);
-        let write = AssertUnwindSafe(|| {
-            let writer = match writer {
-                Some(writer) => writer,
-                None => match inner.open(context) {
-                    Ok(opened) => writer.insert(opened),
-                    Err(error) => return Offered::Failed(error.to_string()),
-                },
-            };
-            match writer.write(items) {
-                Ok(()) if items.is_empty() => match writer.barrier(0) {
-                    Ok(_) => Offered::Taken,
-                    Err(error) => Offered::Unsure(error.to_string()),
-                },
-                Ok(()) => Offered::Refused(SinkError::Layout {
-                    sink: inner.name(),
-                    what: "items",
-                    expected: "all taken where there is no error".into(),
-                    found: format!("{} left", items.len()),
-                }),
-                Err(error) if error.recovery() == Recovery::Skip => Offered::Refused(error),
-                Err(error) => Offered::Failed(error.to_string()),
-            }
-        });
-        catch_unwind(write).unwrap_or_else(|_| {
-            self.let_go();
-            Offered::Unsure("the sink behind panicked".to_owned())
+    /// As many calls as the breaker and the limit let through, or how long to wait for the first. The lanes' order is that of
+    /// what waits: trials carry the oldest.
+    fn permits(&mut self, lanes: usize) -> Result<Vec<Permit>, Duration> {
+        let now = self.now();
+        let mut permits = vec![self.breaker.admit(now)?];
+        while permits.len() < lanes.min(self.concurrency.now())
+            && let Ok(permit) = self.breaker.admit(now)
+        {
+            permits.push(permit);
+        }
+        Ok(permits)
+    }
+
+    /// Offers what is at the front of each lane, all at the same time.
+    fn offer(&mut self, lanes: &[Lane<S::Item>]) -> Vec<Offer<S::Item>> {
+        while self.hands.len() < lanes.len() {
+            self.hands.push(Hand::new(Arc::clone(&self.inner), self.context.clone()));
+        }
+        let clock = &self.context.clock;
+        let offer = |hand: &mut Hand<S>, mut left: Vec<S::Item>| {
+            let (offered, begun) = (left.len(), clock.now());
+            let outcome = hand.offer(&mut left);
+            Offer { offered, left, outcome, took: Duration::from_nanos(clock.now().saturating_sub(begun)) }
+        };
+        let not_made = |reason: String| {
+            let outcome = Offered::Unsure(reason);
+            Offer { offered: 0, left: Vec::new(), outcome, took: Duration::ZERO }
+        };
+        let mut work = self.hands.iter_mut().zip(lanes.iter().map(|lane| lane.front(self.config.batch)));
+        let Some((first, items)) = work.next() else { return Vec::new() };
+        thread::scope(|scope| {
+            let side_by_side: Vec<_> = work
+                .map(|(hand, items)| thread::Builder::new().spawn_scoped(scope, move || offer(hand, items)))
+                .collect();
+            let here = offer(first, items);
+            let others = side_by_side.into_iter().map(|thread| match thread.map(|thread| thread.join()) {
+                Ok(Ok(offer)) => offer,
+                Ok(Err(_)) => not_made("a thread of the outbox panicked".to_owned()),
+                Err(error) => not_made(format!("cannot start a thread: {error}")),
+            });
+            iter::once(here).chain(others).collect()
         })
     }
 
-    /// Lets the writer go: a new one is opened for the next offer.
-    fn let_go(&mut self) {
-        let writer = self.writer.take();
-        let _ = catch_unwind(AssertUnwindSafe(|| drop(writer))); // what it was given is durable, or is given again
+    /// What came of the offers, for the lanes, the breaker and the limit; true if one is to be made again.
+    fn settle(
+        &mut self,
+        lanes: &mut [Lane<S::Item>],
+        permits: Vec<Permit>,
+        offers: Vec<Offer<S::Item>>,
+        taken: &mut u64,
+    ) -> bool {
+        let (openings, now) = (self.breaker.transitions().opened, self.now());
+        let (mut failures, mut slow, count) = (0, false, permits.len());
+        for ((lane, permit), offer) in lanes.iter_mut().zip(permits).zip(offers) {
+            let Offer { offered, left, outcome, took } = offer;
+            self.breaker.done(
+                permit,
+                match &outcome {
+                    Offered::Taken => Outcome::Success(took),
+                    Offered::Refused(_) => Outcome::Misuse,
+                    Offered::Failed(_) | Offered::Unsure(_) | Offered::Panicked => Outcome::Failure,
+                },
+                now,
+            );
+            slow |= took > self.config.breaker.slow_after;
+            let failed = match outcome {
+                Offered::Taken => {
+                    *taken += offered as u64;
+                    lane.replace(offered, Vec::new());
+                    continue;
+                }
+                Offered::Refused(error) => {
+                    *taken += offered.saturating_sub(left.len()) as u64;
+                    match self.refuse(&left, &error.to_string()) {
+                        Ok(()) => {
+                            lane.replace(offered, Vec::new());
+                            continue;
+                        }
+                        // They are offered, and refused, again.
+                        Err(reason) => {
+                            lane.replace(offered, left);
+                            reason
+                        }
+                    }
+                }
+                Offered::Failed(reason) => {
+                    *taken += offered.saturating_sub(left.len()) as u64;
+                    lane.replace(offered, left);
+                    reason
+                }
+                Offered::Unsure(reason) => reason,
+                Offered::Panicked => {
+                    let reason = "the sink behind panicked".to_owned();
+                    if lane.panicked() && self.refuse(&lane.front(1), &reason).is_ok() {
+                        lane.replace(1, Vec::new());
+                    }
+                    reason
+                }
+            };
+            self.trouble(failed);
+            failures += 1;
+        }
+        if self.breaker.transitions().opened > openings {
+            self.hands.iter_mut().for_each(Hand::let_go);
+        }
+        if failures > 0 || slow {
+            self.concurrency.shrink();
+        } else if count >= self.concurrency.now() {
+            self.concurrency.grow();
+        }
+        self.show();
+        self.desk.watch.change(|stats| {
+            stats.failures += failures;
+            if failures == 0 {
+                stats.trouble = None;
+            }
+        });
+        failures > 0
     }
 
-    fn refuse(&mut self, items: &mut Vec<S::Item>, error: &SinkError) -> io::Result<()> {
+    /// Keeps what is refused for good, or says why it cannot.
+    fn refuse(&mut self, items: &[S::Item], why: &str) -> Result<(), String> {
+        self.refused.keep(items).map_err(|error| format!("cannot keep what was refused: {error}"))?;
         let count = items.len() as u64;
-        let payloads: Vec<Vec<u8>> = items.iter().filter_map(|item| options().serialize(item).ok()).collect();
-        self.refused.append(payloads.iter().map(Vec::as_slice))?;
-        self.refused.sync()?;
-        items.clear();
-        tracing::warn!(%error, count, "refused for good by the sink behind an outbox, and kept");
+        tracing::warn!(why, count, "refused for good by the sink behind an outbox, and kept");
         self.desk.watch.change(|stats| stats.refused += count);
         Ok(())
     }
@@ -259,9 +302,12 @@ where
         self.desk.watch.change(|stats| stats.trouble = Some(reason));
     }
 
-    fn show_breaker(&self) {
+    fn show(&self) {
         let (breaker, transitions) = (self.breaker.state(), self.breaker.transitions());
-        self.desk.watch.change(|stats| (stats.breaker, stats.transitions) = (breaker, transitions));
+        let concurrency = self.concurrency.now();
+        self.desk.watch.change(|stats| {
+            (stats.breaker, stats.transitions, stats.concurrency) = (breaker, transitions, concurrency);
+        });
     }
 
     /// Waits, by the pipeline's clock; false if the end comes first.

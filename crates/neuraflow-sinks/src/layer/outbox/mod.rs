@@ -5,6 +5,8 @@
 //! | `frame` | what tells a whole record from everything else |
 //! | `log`, `reader` | the segments on the disk, how much of them was handed on, and what comes next |
 //! | `drain` | the thread that hands on, backs off, and asks the breaker |
+//! | `lane`, `hand` | what is handed on side by side, and through what |
+//! | `refused` | what the sink behind will never take |
 //! | `writer`, `desk` | what the pipeline writes into, and what it shares with that thread |
 //! | `watch` | what others may know of it |
 
@@ -12,8 +14,11 @@ mod config;
 mod desk;
 mod drain;
 mod frame;
+mod hand;
+mod lane;
 mod log;
 mod reader;
+mod refused;
 mod watch;
 mod writer;
 
@@ -34,7 +39,7 @@ pub use writer::OutboxWriter;
 use desk::{Desk, Inside};
 use drain::Drain;
 use log::Log;
-use reader::Reader;
+use refused::Refused;
 
 /// Items that wait for the disk before the pipeline is held back.
 const QUEUE: usize = 4_096;
@@ -50,10 +55,13 @@ const NAME: &str = "outbox";
 ///   checkpoint, and it is computed again.
 /// - The sink behind may be given something again: after a crash, and after a write of which it is not known how far it came. It must
 ///   write the same thing to the same place, as a table with keys does; files that only grow do not.
+/// - Several writes may be under way at the same time ([`OutboxConfig::concurrency`]), each through a writer of its own. The items
+///   of one stream are handed on in their order.
 /// - Where a batch is refused for good ([`Recovery::Skip`](neuraflow_core::model::Recovery::Skip)), what was not written of it is
-///   counted, and kept in the folder `refused` beside it: [`refused`](Self::refused) reads it.
+///   counted, and kept in the folder `refused` beside it: [`refused`](Self::refused) reads it. So is an item on which the sink
+///   behind panics four times, alone.
 /// - What it hands on counts as taken once the sink behind has answered a barrier too.
-/// - A write of the sink behind that never returns is waited for, at the end as well: give it a timeout of its own.
+/// - A write of the sink behind that never returns is waited for, at the end as well: put a [`Timeout`](super::Timeout) around it.
 /// - A pipeline whose outbox is full ends only once there is room, whether it is stopped or has failed.
 ///
 /// ```
@@ -100,20 +108,9 @@ where
     /// # Errors
     /// The folder cannot be read.
     pub fn refused(dir: impl AsRef<Path>) -> io::Result<Vec<S::Item>> {
-        let mut log = Log::open(&dir.as_ref().join(REFUSED), SEGMENT, None)?;
-        let (mut reader, mut items) = (Reader::new(0), Vec::new());
-        while reader.fill(&mut log)? {
-            while let Some((payload, _)) = reader.next(&mut 0) {
-                items.extend(options().deserialize::<S::Item>(payload));
-            }
-        }
-        Ok(items)
+        Refused::read(dir.as_ref())
     }
 }
-
-/// Where what was refused is kept, and in files of what size.
-const REFUSED: &str = "refused";
-const SEGMENT: u64 = 16 << 20;
 
 fn options() -> impl Options {
     bincode::DefaultOptions::new().with_fixint_encoding().with_little_endian().with_limit(frame::LIMIT as u64)
@@ -146,7 +143,8 @@ where
             },
             _ => failed("open", error),
         })?;
-        let refused = Log::open(&self.dir.join(REFUSED), SEGMENT, None).map_err(|e| failed("open", e))?;
+        let refused =
+            Refused::open(&self.dir, self.config.max_refused_bytes).map_err(|e| failed("open", e))?;
         let clock = Arc::clone(&context.clock);
         let desk = Arc::new(Desk {
             inside: Mutex::new(Inside { log, stop: false }),

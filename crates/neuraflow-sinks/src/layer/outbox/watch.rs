@@ -25,6 +25,8 @@ pub struct OutboxStats {
     pub refused: u64,
     /// Bytes of items that were damaged on the disk: lost, and looked past.
     pub damaged_bytes: u64,
+    /// Writes that may be made at the same time.
+    pub concurrency: usize,
     /// Where the breaker is.
     pub breaker: BreakerState,
     /// How often it has changed to which state.
@@ -55,6 +57,7 @@ impl Default for OutboxWatch {
             failures: 0,
             refused: 0,
             damaged_bytes: 0,
+            concurrency: 1,
             breaker: BreakerState::Closed,
             transitions: Transitions::default(),
             trouble: None,

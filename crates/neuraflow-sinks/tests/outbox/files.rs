@@ -1,0 +1,80 @@
+//! Files that are damaged, in use, or not as the checkpoint left them.
+
+use std::fs;
+
+use neuraflow_core::sink::{Sink, SinkContext, SinkError, SinkWriter};
+use neuraflow_core::testing::{Random, Scratch};
+use neuraflow_sinks::layer::{Outbox, OutboxConfig};
+
+use crate::table::Table;
+use crate::{files, hurried, open, row};
+
+#[test]
+fn damage_takes_what_it_hits_and_nothing_else() {
+    for seed in 0..100 {
+        let (mut random, scratch, table) = (Random::new(seed), Scratch::new().unwrap(), Table::default());
+        let dir = scratch.file("outbox");
+        table.rows().down = true;
+        let mut writer = open(&table, &dir, None);
+        (0..60).for_each(|index| writer.write(&mut vec![row(index)]).unwrap());
+        drop(writer);
+        let files = files(&dir);
+        assert!(files.len() > 2);
+        let path = &files[random.below(files.len())];
+        let mut bytes = fs::read(path).unwrap();
+        let at = 16 + random.below(bytes.len() - 16);
+        bytes[at] ^= 1 << random.below(8);
+        fs::write(path, bytes).unwrap();
+        table.rows().down = false;
+        let outbox = Outbox::new(table.clone(), &dir, hurried()).unwrap();
+        let (watch, mut writer) = (outbox.watch(), outbox.open(&SinkContext::default()).unwrap());
+        writer.write(&mut vec![row(60)]).unwrap();
+        writer.finish().unwrap();
+        let (rows, stats) = (table.rows(), watch.stats());
+        assert_eq!(rows.rows.len(), 60, "seed {seed}: one of 61 was hit, {stats:?}");
+        assert!(rows.rows.contains_key(&60), "seed {seed}: what came after the damage");
+        for (index, value) in &rows.rows {
+            assert_eq!(*value, *index as f64 / 3.0, "seed {seed}");
+        }
+        // A torn end is cut off, as a process leaves it that is killed; damage before it is counted.
+        let last_was_hit = !rows.rows.contains_key(&59);
+        assert_eq!(stats.damaged_bytes == 0, last_was_hit, "seed {seed}: {stats:?}");
+    }
+}
+
+#[test]
+fn a_note_that_is_ahead_after_a_power_failure_passes_nothing_over() {
+    let (scratch, table) = (Scratch::new().unwrap(), Table::default());
+    let dir = scratch.file("outbox");
+    let mut writer = open(&table, &dir, None);
+    writer.write(&mut (0..5).map(row).collect()).unwrap();
+    writer.finish().unwrap();
+    drop(writer);
+    // The power failure took the file's end, which was never forced to the disk, but not the note.
+    let path = files(&dir).pop().unwrap();
+    let file = fs::OpenOptions::new().write(true).open(&path).unwrap();
+    file.set_len(100).unwrap();
+    let mut writer = open(&table, &dir, None);
+    writer.write(&mut (5..10).map(row).collect()).unwrap();
+    writer.finish().unwrap();
+    assert_eq!(table.rows().order, (0..10).collect::<Vec<_>>());
+}
+
+#[test]
+fn folders_that_are_in_use_or_not_as_the_checkpoint_left_them_are_typed_errors() {
+    let (scratch, table) = (Scratch::new().unwrap(), Table::default());
+    let dir = scratch.file("outbox");
+    let outbox = Outbox::new(table.clone(), &dir, hurried()).unwrap();
+    let mut writer = outbox.open(&SinkContext::default()).unwrap();
+    let error = outbox.open(&SinkContext::default()).unwrap_err();
+    assert!(error.to_string().contains("another process"), "{error}");
+    writer.write(&mut vec![row(0)]).unwrap();
+    let from = Some(writer.barrier(1).unwrap());
+    drop(writer);
+    fs::remove_dir_all(&dir).unwrap();
+    let error = outbox.open(&SinkContext { from, ..SinkContext::default() }).unwrap_err();
+    assert!(matches!(error, SinkError::Position { .. }), "{error}");
+    let small = OutboxConfig { max_bytes: 4 << 10, segment_bytes: 4 << 10, ..hurried() };
+    let error = Outbox::new(table, &dir, small).unwrap_err();
+    assert!(matches!(error, SinkError::Layout { what: "max_bytes", .. }), "{error}");
+}

@@ -1,0 +1,89 @@
+//! What the sink behind refuses for good.
+
+use neuraflow_core::model::Features;
+use neuraflow_core::sink::{Sink, SinkContext, SinkWriter};
+use neuraflow_core::testing::Scratch;
+use neuraflow_sinks::layer::{Outbox, OutboxConfig};
+
+use crate::table::{Mood, Table};
+use crate::{hurried, quietly, row};
+
+#[test]
+fn what_is_refused_for_good_is_kept_and_holds_nobody_up() {
+    let (scratch, table) = (Scratch::new().unwrap(), Table::default());
+    let dir = scratch.file("outbox");
+    let outbox = Outbox::new(table.clone(), &dir, hurried()).unwrap();
+    let (watch, mut writer) = (outbox.watch(), outbox.open(&SinkContext::default()).unwrap());
+    let mut items: Vec<Features> = (0..100).map(row).collect();
+    items[40].values[0] = f64::NAN;
+    writer.write(&mut items).unwrap();
+    writer.finish().unwrap();
+    drop(writer);
+    let stats = watch.stats();
+    assert_eq!((stats.handed_on, stats.refused, stats.transitions.opened), (99, 1, 0));
+    let refused = Outbox::<Table>::refused(&dir).unwrap();
+    assert_eq!(refused.iter().map(|item| item.info.index).collect::<Vec<_>>(), [40]);
+}
+
+#[test]
+fn who_brings_the_sink_to_panic_is_found_and_refused_and_the_others_arrive() {
+    let (scratch, table) = (Scratch::new().unwrap(), Table::default());
+    let dir = scratch.file("outbox");
+    table.rows().poison = Some(40);
+    let outbox = Outbox::new(table.clone(), &dir, hurried()).unwrap();
+    let (watch, mut writer) = (outbox.watch(), outbox.open(&SinkContext::default()).unwrap());
+    quietly(|| {
+        writer.write(&mut (0..100).map(row).collect()).unwrap();
+        writer.finish().unwrap();
+    });
+    drop(writer);
+    assert_eq!((watch.stats().handed_on, watch.stats().refused), (99, 1));
+    assert_eq!(table.rows().order, (0..100).filter(|index| *index != 40).collect::<Vec<_>>());
+    let refused = Outbox::<Table>::refused(&dir).unwrap();
+    assert_eq!(refused.iter().map(|item| item.info.index).collect::<Vec<_>>(), [40]);
+}
+
+#[test]
+fn one_panic_refuses_nobody() {
+    let (scratch, table) = (Scratch::new().unwrap(), Table::default());
+    table.rows().mood = vec![Mood::Panics; 3];
+    let outbox = Outbox::new(table.clone(), scratch.file("outbox"), hurried()).unwrap();
+    let (watch, mut writer) = (outbox.watch(), outbox.open(&SinkContext::default()).unwrap());
+    quietly(|| {
+        writer.write(&mut (0..20).map(row).collect()).unwrap();
+        writer.finish().unwrap();
+    });
+    assert_eq!((watch.stats().handed_on, watch.stats().refused), (20, 0));
+}
+
+#[test]
+fn where_no_more_of_what_is_refused_can_be_kept_nothing_is_thrown_away() {
+    let (scratch, table) = (Scratch::new().unwrap(), Table::default());
+    let dir = scratch.file("outbox");
+    let config =
+        OutboxConfig { max_refused_bytes: 1_000, linger: std::time::Duration::from_millis(100), ..hurried() };
+    let outbox = Outbox::new(table.clone(), &dir, config).unwrap();
+    let (watch, mut writer) = (outbox.watch(), outbox.open(&SinkContext::default()).unwrap());
+    let items = (0..40).map(|index| {
+        let mut item: Features = row(index);
+        item.values[0] = if index < 20 { f64::NAN } else { 1.0 };
+        item
+    });
+    writer.write(&mut items.collect()).unwrap();
+    writer.finish().unwrap();
+    drop(writer);
+    let stats = watch.stats();
+    let kept = Outbox::<Table>::refused(&dir).unwrap();
+    assert!(stats.trouble.as_ref().is_some_and(|said| said.contains("remove the folder")), "{stats:?}");
+    assert!(stats.refused > 0 && stats.refused < 20 && kept.len() as u64 == stats.refused, "{stats:?}");
+    assert!(stats.waiting_bytes > 0, "what cannot be kept waits");
+
+    // Once they were read, the rest comes.
+    std::fs::remove_dir_all(dir.join("refused")).unwrap();
+    let outbox = Outbox::new(table.clone(), &dir, hurried()).unwrap();
+    outbox.open(&SinkContext::default()).unwrap().finish().unwrap();
+    let rest = Outbox::<Table>::refused(&dir).unwrap();
+    let all: std::collections::BTreeSet<i64> = kept.iter().chain(&rest).map(|item| item.info.index).collect();
+    assert_eq!(all, (0..20).collect());
+    assert_eq!(table.rows().rows.keys().copied().collect::<Vec<_>>(), (20..40).collect::<Vec<_>>());
+}
