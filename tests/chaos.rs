@@ -9,7 +9,7 @@ use std::process::Command;
 #[ignore = "takes a quarter of an hour"]
 fn a_long_storm_leaves_nothing_out() {
     let storm = ["test", "--release", "--package", "neuraflow-chaos", "--test", "storm"];
-    let shown = ["--", "--ignored", "--nocapture"];
+    let shown = ["--", "--ignored", "--nocapture", "a_long_storm_leaves_nothing_out"];
     let done =
         Command::new(env!("CARGO")).args(storm).args(shown).current_dir(env!("CARGO_MANIFEST_DIR")).status();
     assert!(done.unwrap().success());

@@ -58,6 +58,11 @@ impl Service {
         format!("127.0.0.1:{}", self.port)
     }
 
+    /// The number of its process.
+    pub fn pid(&self) -> u32 {
+        self.process.as_ref().expect("it runs").id()
+    }
+
     /// Starts it again after a [`kill`](Self::kill), with the files it had, and waits until it listens.
     pub fn restart(&mut self) {
         self.kill();
@@ -97,7 +102,7 @@ impl Service {
     pub fn freeze(&self) {
         self.signal("-STOP");
         // A signal that is sent is heeded a moment later; until then it may answer.
-        let stat = format!("/proc/{}/stat", self.process.as_ref().expect("it runs").id());
+        let stat = format!("/proc/{}/stat", self.pid());
         while fs::read_to_string(&stat).is_ok_and(|stat| !stat.contains(") T ")) {
             thread::sleep(Duration::from_millis(1));
         }
@@ -109,8 +114,7 @@ impl Service {
     }
 
     fn signal(&self, signal: &str) {
-        let child = self.process.as_ref().expect("it runs");
-        let done = Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap();
+        let done = Command::new("kill").args([signal, &self.pid().to_string()]).status().unwrap();
         assert!(done.success(), "kill {signal} of {}", self.name);
     }
 }

@@ -17,6 +17,8 @@ pub struct Note {
     pub waiting_bytes: u64,
     /// Of the oldest item in it, in milliseconds.
     pub age: u64,
+    /// Items that the table has taken from this process.
+    pub handed_on: u64,
     /// Writes that have failed in this process.
     pub failures: u64,
     /// How often the breaker was opened in this process.

@@ -11,10 +11,10 @@ use neuraflow::prelude::*;
 use neuraflow::resilience::{Clock, SystemClock};
 use neuraflow::sinks::layer::{Outbox, OutboxConfig};
 use neuraflow::sinks::table::{Stage, TableSink};
-use neuraflow::sources::kafka::KafkaSource;
+use neuraflow::sources::kafka::{IngestConfig, KafkaIngest, KafkaSource};
 
 use crate::journal::{Journal, Note, now};
-use crate::settings::{STAGE, Settings, filter};
+use crate::settings::{STAGE, Settings, filter, headsets};
 
 /// Where its notes are.
 pub const JOURNAL: &str = "journal";
@@ -56,6 +56,7 @@ pub fn run(settings: &Settings, bounded: bool) {
             at: now(),
             waiting_bytes: stats.waiting_bytes,
             age: u64::try_from(stats.age.as_millis()).unwrap(),
+            handed_on: stats.handed_on,
             failures: stats.failures,
             openings: stats.transitions.opened,
             feedback: std::mem::take(&mut *ages.lock().unwrap()),
@@ -72,4 +73,13 @@ pub fn run(settings: &Settings, bounded: bool) {
         "{}",
         serde_json::json!({ "windows": report.windows().total(), "accounting": format!("{:?}", report.accounting()) })
     );
+}
+
+/// The other process of a measurement: so many headsets into the topic, in real time, for so many seconds.
+pub fn ingest(settings: &Settings, count: usize, seconds: f64) {
+    let source = headsets(count, seconds).speed(Speed::RealTime);
+    let written =
+        KafkaIngest::start(&settings.kafka(), IngestConfig::default(), source).unwrap().join().unwrap();
+    assert_eq!((written.failed, written.rejected), (0, 0), "{written:?}");
+    println!("{}", written.records);
 }

@@ -4,28 +4,24 @@
 //!
 //! `cargo test --release --all-features --test chaos -- --ignored --nocapture` is the long one, a quarter of an hour.
 
-#[path = "../support/service.rs"]
+mod feedback;
+#[path = "../../support/service.rs"]
 mod service;
+mod throughput;
+mod world;
 
-use std::process::{Child, Command, Stdio};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use neuraflow::model::StableHasher;
 use neuraflow::prelude::*;
 use neuraflow::sources::kafka::{IngestConfig, KafkaIngest};
 use neuraflow::testing::Scratch;
-use neuraflow_chaos::flaky::Flaky;
-use neuraflow_chaos::journal::{Note, now, read};
+use neuraflow_chaos::journal::{now, read};
 use neuraflow_chaos::process::JOURNAL;
-use neuraflow_chaos::proxy::Proxy;
-use neuraflow_chaos::settings::{Settings, headsets};
+use neuraflow_chaos::settings::headsets;
 use neuraflow_chaos::verdict::{Outage, Verdict, feedback_p99};
 use neuraflow_chaos::{batch, letters, scan};
 use serde_json::json;
-use service::{Service, free_port};
-
-const PARTITIONS: u32 = 16;
+use world::{PARTITIONS, Process, Servers, World, command};
 
 struct Plan {
     headsets: usize,
@@ -81,124 +77,13 @@ fn a_long_storm_leaves_nothing_out() {
     );
 }
 
-/// A process that does not outlive the storm.
-struct Process(Child);
-
-impl Process {
-    fn start(settings: &Settings) -> Self {
-        Self(command(settings).spawn().unwrap())
-    }
-
-    /// SIGKILL.
-    fn kill(&mut self) {
-        self.0.kill().unwrap();
-        self.0.wait().unwrap();
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-fn command(settings: &Settings) -> Command {
-    let (name, value) = settings.variable();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_storm-process"));
-    command.env(name, value).stdout(Stdio::piped());
-    command
-}
-
-/// Everything that is on.
-struct World {
-    settings: Settings,
-    process: Process,
-    ingest: KafkaIngest,
-    writer: letters::Writer,
-    process_kills: usize,
-    seed: u64,
-}
-
-impl World {
-    /// Time passes; the malformed are put among the others, one in a hundred.
-    fn pass(&mut self, time: Duration) {
-        let until = Instant::now() + time;
-        loop {
-            self.writer.send_up_to(self.ingest.watch().stats().records / 99);
-            if let Some(status) = self.process.0.try_wait().unwrap() {
-                panic!("the process ended by itself: {status}");
-            }
-            let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return;
-            }
-            thread::sleep(left.min(Duration::from_millis(50)));
-        }
-    }
-
-    /// The same, and the process is killed and started again, every two to four seconds.
-    fn pass_killing(&mut self, time: Duration) {
-        let until = Instant::now() + time;
-        loop {
-            let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return;
-            }
-            self.kill_process();
-            let lives = Duration::from_millis(2_000 + self.random() % 2_000);
-            self.pass(lives.min(left));
-        }
-    }
-
-    fn kill_process(&mut self) {
-        self.process.kill();
-        self.process = Process::start(&self.settings);
-        self.process_kills += 1;
-    }
-
-    fn random(&self) -> u64 {
-        StableHasher::default().u64(self.seed).u64(self.process_kills as u64).finish() as u64
-    }
-
-    fn notes(&self) -> Vec<Note> {
-        read(&self.settings.folder.join(JOURNAL))
-    }
-
-    /// Waits until no more is in the outbox than in calm; how long that took, in milliseconds.
-    fn drain(&mut self, calm: u64) -> u64 {
-        let begun = now();
-        loop {
-            self.pass(Duration::from_millis(100));
-            let drained = |note: &Note| note.at > begun && note.waiting_bytes <= calm;
-            if let Some(note) = self.notes().into_iter().find(drained) {
-                return note.at - begun;
-            }
-            assert!(now() - begun < 120_000, "not drained after two minutes: {:?}", self.notes().last());
-        }
-    }
-}
-
 fn storm(plan: &Plan) -> Option<Verdict> {
     let given = std::env::var("NEURAFLOW_SEED").ok().and_then(|text| text.parse().ok());
     let seed = given.unwrap_or_else(|| u64::from(std::process::id()));
     println!("seed {seed}");
-    let (emulator, toxiproxy) = (Service::start("bigtable")?, Service::start("toxiproxy")?);
-    let mut broker = Service::start("kafka")?;
     let scratch = Scratch::new().unwrap();
-    let folder = scratch.file("process");
-    std::fs::create_dir_all(&folder).unwrap();
-    let flaky = Flaky::start(&emulator.address());
-    let proxy = Proxy::new(toxiproxy.address(), format!("127.0.0.1:{}", free_port()), &flaky.address);
-    let settings = Settings {
-        brokers: broker.address(),
-        topic: "signals".to_owned(),
-        partitions: PARTITIONS,
-        table: proxy.address.clone(),
-        folder,
-    };
-    settings.kafka().create().unwrap();
-    settings.bigtable(&emulator.address()).create().unwrap();
+    let Servers { emulator, mut broker, flaky, proxy, settings, toxiproxy: _toxiproxy } =
+        Servers::start(scratch.file("process"))?;
 
     // As long as everything together, rounded to whole windows. What is left at the end comes in calm.
     let outages = plan.outages.len() as u32 * (plan.outage + Duration::from_secs(8));
