@@ -300,7 +300,6 @@ impl GapFiller {
     }
 }
 
-/// How many samples at most lie within `span`, so that a gap of so many is no longer than it.
 /// Whether no value is NaN or infinite.
 fn all_finite(values: &[f32]) -> bool {
     // A finite number times zero is zero, and no other is. Eight sums side by side, as the compiler vectorises no test.
@@ -315,6 +314,7 @@ fn all_finite(values: &[f32]) -> bool {
     sum == 0.0
 }
 
+/// How many samples at most lie within `span`, so that a gap of so many is no longer than it.
 fn whole_samples(rate: SamplingRate, span: Span) -> u64 {
     let nanos = i128::from(span.as_nanos().max(0)) * i128::from(rate.num());
     u64::try_from(nanos / (i128::from(rate.den()) * 1_000_000_000)).unwrap_or(u64::MAX)

@@ -146,8 +146,11 @@ where
             let failed = self.settle(&mut lanes, permits, offers, &mut taken);
             lanes.retain(|lane| !lane.is_empty());
             if failed {
-                tries = if taken > before { 0 } else { tries + 1 };
+                if taken > before {
+                    tries = 0;
+                }
                 let wait = self.config.retry.spread(tries, &mut self.jitter);
+                tries += 1;
                 if !self.pause(wait) {
                     return false;
                 }
