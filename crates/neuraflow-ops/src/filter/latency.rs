@@ -2,11 +2,12 @@
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
+use std::f64::consts::PI;
 
 use neuraflow_core::model::{SamplingRate, Span};
 use neuraflow_core::operator::{Latency, OperatorError};
 
-use crate::kernel::Sos;
+use crate::kernel::{Response, Sos};
 
 /// A filter is settled once what it still holds of its past is at most this part of its whole response.
 const TOLERANCE: f64 = 1e-3;
@@ -16,12 +17,50 @@ const POINTS: usize = 64;
 
 /// Where a filter passes, within 3 dB, and where its delay is declared; in Hz.
 #[derive(Clone, PartialEq)]
-pub(super) struct Bands {
+pub(crate) struct Bands {
     centre: f64,
     passed: Vec<[f64; 2]>,
 }
 
 impl Bands {
+    /// The bands of a response whose edges are those of −3 dB.
+    pub(crate) fn of(response: Response, nyquist: f64) -> Self {
+        match response {
+            Response::Lowpass(hz) => Self::one(0.0, hz),
+            Response::Highpass(hz) => Self::one(hz, nyquist),
+            Response::Bandpass(low, high) => Self::one(low, high),
+            Response::Bandstop(low, high) => Self::around(low, high, nyquist),
+        }
+    }
+
+    /// The bands within −3 dB of a filter whose edges have another gain.
+    pub(super) fn within_half_power(
+        power: impl Fn(f64) -> f64,
+        response: Response,
+        sampling_rate: f64,
+    ) -> Self {
+        let nyquist = sampling_rate / 2.0;
+        // Each edge has all of the pass band on one side and all of the stop band on the other.
+        let edge = |hz, passed, stopped| half_power(&power, hz, passed, stopped);
+        let centre = |low: f64, high: f64| {
+            let warp = |hz: f64| libm::tan(PI * hz / sampling_rate);
+            libm::atan((warp(low) * warp(high)).sqrt()) * sampling_rate / PI
+        };
+        let found = match response {
+            Response::Lowpass(hz) => Response::Lowpass(edge(hz, 0.0, nyquist)),
+            Response::Highpass(hz) => Response::Highpass(edge(hz, nyquist, 0.0)),
+            Response::Bandpass(low, high) => {
+                let centre = centre(low, high);
+                Response::Bandpass(edge(low, centre, 0.0), edge(high, centre, nyquist))
+            }
+            Response::Bandstop(low, high) => {
+                let centre = centre(low, high);
+                Response::Bandstop(edge(low, 0.0, centre), edge(high, nyquist, centre))
+            }
+        };
+        Self::of(found, nyquist)
+    }
+
     /// One band. Its geometric centre is 0 Hz if it reaches down to that.
     pub(super) fn one(low: f64, high: f64) -> Self {
         Self { centre: (low * high).sqrt(), passed: vec![[low, high]] }
@@ -30,6 +69,13 @@ impl Bands {
     /// Everything but what is between `low` and `high`.
     pub(super) fn around(low: f64, high: f64, nyquist: f64) -> Self {
         Self { centre: 0.0, passed: vec![[0.0, low], [high, nyquist]] }
+    }
+
+    /// The delay at the centre and the greatest within the bands, of a filter whose delay at a frequency this is.
+    pub(super) fn delays(&self, delay: impl Fn(f64) -> f64) -> (f64, f64) {
+        let centre = delay(self.centre);
+        let greatest = self.passed.iter().map(|band| greatest_delay(&delay, *band)).fold(centre, f64::max);
+        (centre, greatest)
     }
 
     #[cfg(test)]
@@ -59,7 +105,7 @@ thread_local! {
 ///
 /// # Errors
 /// An impulse response of more than 2²⁴ samples.
-pub(super) fn latency(sos: &Sos, bands: &Bands, rate: SamplingRate) -> Result<Latency, OperatorError> {
+pub(crate) fn latency(sos: &Sos, bands: &Bands, rate: SamplingRate) -> Result<Latency, OperatorError> {
     KNOWN.with_borrow_mut(|known| {
         let same = |one: &&Known| one.sos == *sos && one.bands == *bands && one.rate == rate;
         if let Some(found) = known.iter().find(same) {
@@ -85,8 +131,7 @@ fn work_out(sos: &Sos, bands: &Bands, rate: SamplingRate) -> Result<Latency, Ope
             found: "a longer one".to_owned(),
         });
     };
-    let centre = sos.group_delay_at(bands.centre, hz);
-    let greatest = bands.passed.iter().map(|band| greatest_delay(sos, *band, hz)).fold(centre, f64::max);
+    let (centre, greatest) = bands.delays(|frequency| sos.group_delay_at(frequency, hz));
     let span = |samples: f64| Span::from_secs_f64(samples / hz).unwrap_or_default();
     Ok(Latency {
         group_delay: span(centre),
@@ -96,14 +141,29 @@ fn work_out(sos: &Sos, bands: &Bands, rate: SamplingRate) -> Result<Latency, Ope
     })
 }
 
+/// The frequency of half the power: from a nominal edge towards `stopped` if more passes there, else towards `passed`.
+fn half_power(power: impl Fn(f64) -> f64, nominal: f64, passed: f64, stopped: f64) -> f64 {
+    let passes = |hz| power(hz) >= 0.5;
+    let (mut inside, mut outside) = if passes(nominal) { (nominal, stopped) } else { (passed, nominal) };
+    for _ in 0..60 {
+        let middle = inside + (outside - inside) / 2.0;
+        if passes(middle) {
+            inside = middle;
+        } else {
+            outside = middle;
+        }
+    }
+    inside
+}
+
 /// The greatest group delay between two frequencies, in samples.
 ///
 /// Delay peaks at the edges of a pass band, or a little inside: points are dense there, and between the
 /// neighbours of the best one a search closes in.
-fn greatest_delay(sos: &Sos, [low, high]: [f64; 2], sampling_rate: f64) -> f64 {
+fn greatest_delay(delay: impl Fn(f64) -> f64, [low, high]: [f64; 2]) -> f64 {
     // Evenly in log frequency, if there is a logarithm.
     let frequency = |u: f64| if low > 0.0 { low * libm::pow(high / low, u) } else { low + (high - low) * u };
-    let delay = |u: f64| sos.group_delay_at(frequency(u), sampling_rate);
+    let delay = |u: f64| delay(frequency(u));
     let half = (0..=POINTS).map(|k| k as f64 / POINTS as f64).map(|s| s * s * s * s / 2.0);
     let mut points: Vec<f64> = half.clone().chain(half.map(|u| 1.0 - u)).collect();
     points.sort_by(f64::total_cmp);
@@ -129,7 +189,7 @@ fn greatest_delay(sos: &Sos, [low, high]: [f64; 2], sampling_rate: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernel::{Response, butterworth};
+    use crate::kernel::{butterworth, chebyshev1, chebyshev2};
 
     #[test]
     fn a_contract_is_worked_out_once_for_filters_that_are_the_same_and_not_for_others() {
@@ -154,6 +214,28 @@ mod tests {
     }
 
     #[test]
+    fn edges_of_another_gain_are_followed_to_half_the_power() {
+        let responses = [
+            Response::Lowpass(30.0),
+            Response::Highpass(0.5),
+            Response::Bandpass(8.0, 13.0),
+            Response::Bandstop(45.0, 55.0),
+        ];
+        for response in responses {
+            for sos in [chebyshev1(4, 0.5, response, 250.0), chebyshev2(5, 40.0, response, 250.0)] {
+                let sos = sos.unwrap();
+                let power_at = |hz| sos.frequency_response(hz, 250.0).norm_sqr();
+                for edge in Bands::within_half_power(power_at, response, 250.0).edges() {
+                    if edge > 0.0 && edge < 125.0 {
+                        let power = power_at(edge);
+                        assert!((power - 0.5).abs() < 1e-9, "{response:?}: {power} at {edge}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
     fn no_delay_within_the_band_exceeds_the_declared_one() {
         for rate in [160_u64, 250, 30_000] {
             for (response, bands) in [
@@ -168,7 +250,7 @@ mod tests {
                     let hz = rate as f64;
                     let Ok(sos) = butterworth(order, response, hz) else { continue };
                     for [low, high] in &bands.passed {
-                        let found = greatest_delay(&sos, [*low, *high], hz);
+                        let found = greatest_delay(|f| sos.group_delay_at(f, hz), [*low, *high]);
                         let even = (0..=4000).map(|k| f64::from(k) / 4000.0);
                         let floor = low.max(1e-3 * high);
                         let points =

@@ -1,4 +1,4 @@
-//! Linear filters with memory, as stages: Butterworth bands and the notch.
+//! Filters with memory, as stages: bands, notch and comb, FIR, resampling, detrending, envelope and z-score.
 //!
 //! A filter here is a setting (`Butterworth::bandpass(4, 1.0..40.0)`). It becomes numbers once the sampling
 //! rate is known: in a pipeline when it is prepared, without one through `design` or `filter`. Both run the
@@ -23,10 +23,33 @@
 //! [`ChannelKind::Trigger`]: neuraflow_core::model::ChannelKind::Trigger
 
 mod butterworth;
+mod cascade;
+mod chebyshev1;
+mod chebyshev2;
+mod comb;
+mod dc_removal;
+mod detrend;
+mod elliptic;
+mod envelope;
+mod fir;
 mod latency;
 mod notch;
+mod past;
 mod refusal;
+mod resample;
 mod stage;
+mod z_score;
+
 
 pub use butterworth::Butterworth;
+pub use chebyshev1::Chebyshev1;
+pub use chebyshev2::Chebyshev2;
+pub use comb::Comb;
+pub use dc_removal::DcRemoval;
+pub use detrend::Detrend;
+pub use elliptic::Elliptic;
+pub use envelope::Envelope;
+pub use fir::Fir;
 pub use notch::Notch;
+pub use resample::Resample;
+pub use z_score::ZScore;

@@ -2,15 +2,13 @@
 
 use std::f64::consts::PI;
 
-use ndarray::{Array2, ArrayRef2};
-use neuraflow_core::checkpoint::{RestoreError, SnapshotReader, SnapshotWriter};
-use neuraflow_core::model::Chunk;
-use neuraflow_core::operator::{Latency, Operator, OperatorError, SignalSpec};
+use neuraflow_core::operator::OperatorError;
 
+use super::cascade::cascade;
 use super::latency::Bands;
 use super::refusal::{Names, refusal};
 use super::stage::SosStage;
-use crate::kernel::{DesignError, Precision, Sos, Value, notch};
+use crate::kernel::{DesignError, Sos, notch};
 
 /// Takes out one frequency, such as the mains; everything outside `hz ± hz / (2 · quality)` loses less than 3
 /// dB.
@@ -39,6 +37,11 @@ use crate::kernel::{DesignError, Precision, Sos, Value, notch};
 /// assert_eq!(output.values()[3], 8.0); // a trigger word passes as it is
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+///
+/// # Errors
+/// `prepare`: [`OperatorError::Spec`] where the filter cannot be designed for this rate: a frequency at or beyond
+/// Nyquist, a quality so low that the notch is wider than the spectrum, or so high that rounding makes it
+/// unstable in the precision chosen.
 #[derive(Debug, Clone)]
 pub struct Notch {
     hz: f64,
@@ -50,24 +53,6 @@ impl Notch {
     /// A notch at `hz` whose −3 dB width is `hz / quality`.
     pub fn new(hz: f64, quality: f64) -> Self {
         Self { hz, quality, stage: SosStage::default() }
-    }
-
-    /// Computes in this precision; [`Precision::Double`] without it. Where the design is not stable in single
-    /// precision, `prepare` and [`filter`](Self::filter) refuse it with [`OperatorError::Spec`].
-    ///
-    /// ```
-    /// use ndarray::Array2;
-    /// use neuraflow_ops::filter::Notch;
-    /// use neuraflow_ops::kernel::Precision;
-    /// let constant = Array2::from_elem((100, 2), 10.0_f32); // µV
-    /// let single = Notch::new(50.0, 30.0).precision(Precision::Single);
-    /// assert!(single.filter(&constant, 250.0)?.iter().all(|value| value.abs() - 10.0 < 1e-3));
-    /// # Ok::<(), neuraflow_core::operator::OperatorError>(())
-    /// ```
-    #[must_use]
-    pub fn precision(mut self, precision: Precision) -> Self {
-        self.stage.precision = precision;
-        self
     }
 
     /// The cascade for a sampling rate in Hz, to look at or to run on slices with
@@ -86,29 +71,6 @@ impl Notch {
         notch(self.hz, self.quality, sampling_rate)
     }
 
-    /// Filters a whole recording `[sample][channel]` in `f32` or `f64`, forward in time, all channels alike;
-    /// unit and shape are kept. Starts at the steady state of the first sample, and again after missing
-    /// values.
-    ///
-    /// # Errors
-    /// [`OperatorError::Spec`] for what [`design`](Self::design) refuses, or the [`precision`](Self::precision).
-    ///
-    /// ```
-    /// use ndarray::Array2;
-    /// use neuraflow_ops::filter::Notch;
-    /// let hum = Array2::from_shape_fn((1000, 1), |(n, _)| (std::f64::consts::TAU * n as f64 / 5.0).sin());
-    /// let clean = Notch::new(50.0, 10.0).filter(&hum, 250.0)?;
-    /// assert!(clean[(999, 0)].abs() < 1e-6);
-    /// # Ok::<(), neuraflow_core::operator::OperatorError>(())
-    /// ```
-    pub fn filter<T: Value>(
-        &self,
-        signal: &ArrayRef2<T>,
-        sampling_rate: f64,
-    ) -> Result<Array2<T>, OperatorError> {
-        self.stage.filter_array(&self.checked_design(sampling_rate)?, signal)
-    }
-
     fn checked_design(&self, sampling_rate: f64) -> Result<Sos, OperatorError> {
         let names = Names::of_edge("frequency of the notch", self.hz);
         self.design(sampling_rate).map_err(|error| refusal(error, &names))
@@ -117,7 +79,8 @@ impl Notch {
     /// The −3 dB edges: they lie the design's width apart, and the tangents of their half angles have the
     /// notch's as their geometric mean (the bilinear transform of a notch's symmetry), so cos(middle) =
     /// cos(width/2) · cos(notch).
-    fn bands(&self, nyquist: f64) -> Bands {
+    fn bands(&self, _: &Sos, sampling_rate: f64) -> Bands {
+        let nyquist = sampling_rate / 2.0;
         let notch = PI * self.hz / nyquist;
         let half_width = notch / self.quality / 2.0;
         let middle = libm::acos(libm::cos(half_width) * libm::cos(notch));
@@ -126,40 +89,7 @@ impl Notch {
     }
 }
 
-impl Operator for Notch {
-    type In = Chunk;
-    type Out = Chunk;
-
-    /// # Errors
-    /// [`OperatorError::Spec`] where the filter cannot be designed for this rate: a frequency at or beyond
-    /// Nyquist, a quality so low that the notch is wider than the spectrum, or so high that rounding makes it
-    /// unstable in the precision chosen.
-    fn prepare(&mut self, spec: &SignalSpec) -> Result<SignalSpec, OperatorError> {
-        let rate = spec.rate.as_hz();
-        self.stage.prepare(&self.checked_design(rate)?, &self.bands(rate / 2.0), spec)?;
-        Ok(spec.clone())
-    }
-
-    fn process(&mut self, input: &Chunk, out: &mut Chunk) -> Result<(), OperatorError> {
-        self.stage.process(input, out)
-    }
-
-    fn reset(&mut self) {
-        self.stage.reset();
-    }
-
-    fn latency(&self) -> Latency {
-        self.stage.latency()
-    }
-
-    fn snapshot(&self, writer: &mut SnapshotWriter) {
-        self.stage.snapshot(writer);
-    }
-
-    fn restore(&mut self, reader: &mut SnapshotReader<'_>) -> Result<(), RestoreError> {
-        self.stage.restore(reader)
-    }
-}
+cascade!(Notch, "Notch::new(50.0, 5.0)");
 
 #[cfg(test)]
 mod tests {
@@ -170,7 +100,7 @@ mod tests {
         for (hz, quality, rate) in [(50.0, 30.0, 250.0), (60.0, 5.0, 160.0), (3.0, 0.7, 12.8)] {
             let notch = Notch::new(hz, quality);
             let sos = notch.design(rate).unwrap();
-            for edge in notch.bands(rate / 2.0).edges() {
+            for edge in notch.bands(&sos, rate).edges() {
                 if edge > 0.0 && edge < rate / 2.0 {
                     let power = sos.frequency_response(edge, rate).norm_sqr();
                     assert!((power - 0.5).abs() < 1e-9, "{hz} {quality} {rate}: {power} at {edge}");

@@ -2,10 +2,10 @@
 
 use neuraflow_core::operator::OperatorError;
 
-use crate::kernel::DesignError;
+use crate::kernel::{DesignError, Response};
 
 /// What the frequencies of a filter are called.
-pub(super) struct Names {
+pub(crate) struct Names {
     band: &'static str,
     edges: Vec<(&'static str, f64)>,
 }
@@ -15,8 +15,20 @@ impl Names {
         Self { band: "band", edges: vec![(name, hz)] }
     }
 
-    pub(super) fn of_band(band: &'static str, names: [&'static str; 2], hz: [f64; 2]) -> Self {
+    fn of_band(band: &'static str, names: [&'static str; 2], hz: [f64; 2]) -> Self {
         Self { band, edges: names.into_iter().zip(hz).collect() }
+    }
+
+    /// The edges of a pass or stop band.
+    pub(crate) fn of(response: Response) -> Self {
+        const PASS: [&str; 2] = ["lower edge of the pass band", "upper edge of the pass band"];
+        const STOP: [&str; 2] = ["lower edge of the stop band", "upper edge of the stop band"];
+        match response {
+            Response::Lowpass(hz) => Self::of_edge(PASS[1], hz),
+            Response::Highpass(hz) => Self::of_edge(PASS[0], hz),
+            Response::Bandpass(low, high) => Self::of_band("pass band", PASS, [low, high]),
+            Response::Bandstop(low, high) => Self::of_band("stop band", STOP, [low, high]),
+        }
     }
 
     /// The name of the edge that has this value.
@@ -34,7 +46,7 @@ impl Names {
 }
 
 /// What a pipeline's builder says of it.
-pub(super) fn refusal(error: DesignError, names: &Names) -> OperatorError {
+pub(crate) fn refusal(error: DesignError, names: &Names) -> OperatorError {
     let (what, expected, found) = match error {
         DesignError::Order { max, found } => ("filter order", format!("1 to {max}"), found.to_string()),
         DesignError::EdgeNotFinite { found } => {
@@ -53,6 +65,24 @@ pub(super) fn refusal(error: DesignError, names: &Names) -> OperatorError {
             let expected = format!("above {min} at this frequency and sampling rate; raise it");
             ("quality of the notch", expected, found.to_string())
         }
+        DesignError::Ripple { found } => {
+            ("ripple of the pass band", "above 0 dB and below 3.01 dB".to_owned(), format!("{found} dB"))
+        }
+        DesignError::Attenuation { found } => (
+            "attenuation of the stop band",
+            "above 3.01 dB and up to 400 dB".to_owned(),
+            format!("{found} dB"),
+        ),
+        DesignError::Taps { expected, found } => {
+            ("taps of the filter", format!("{expected}; add or take off one"), found.to_string())
+        }
+        DesignError::Period { fundamental, sampling_rate } => (
+            "frequency of the comb",
+            format!(
+                "a whole number of samples a period at {sampling_rate} Hz; use notches, or resample first"
+            ),
+            format!("{fundamental} Hz"),
+        ),
         DesignError::Unstable { .. } => {
             let expected = "poles inside the unit circle in f64; move the edges away from 0 Hz and Nyquist, widen \
                             the band, or lower the sampling rate first";

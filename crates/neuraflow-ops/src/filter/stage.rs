@@ -7,6 +7,7 @@ use neuraflow_core::operator::{self, Latency, OperatorError, SignalSpec};
 
 use super::latency::{Bands, latency};
 use crate::kernel::{KernelError, Missing, Precision, Sos, SosFilter, SosState, Value};
+use crate::shape::same_channels;
 
 /// A cascade with the state of one stream, once it is prepared.
 #[derive(Debug, Clone, Default)]
@@ -41,21 +42,10 @@ impl SosStage {
     }
 
     pub(super) fn process(&mut self, input: &Chunk, out: &mut Chunk) -> Result<(), OperatorError> {
-        let Some(Running { filter, unfiltered, .. }) = &mut self.running else {
-            return Err(OperatorError::Input {
-                what: "order",
-                expected: "a filter that has been prepared".to_owned(),
-                found: "one that has not".to_owned(),
-            });
-        };
+        let Some(Running { filter, unfiltered, .. }) = &mut self.running else { return Err(unprepared()) };
         let channels = filter.channels();
-        if let Some(found) = [input.channels(), out.channels()].into_iter().find(|found| *found != channels) {
-            return Err(OperatorError::Input {
-                what: "channels",
-                expected: channels.to_string(),
-                found: found.to_string(),
-            });
-        }
+        same_channels(channels, input.channels())?;
+        same_channels(channels, out.channels())?;
         let filtered = out.extend_missing(input.len());
         filter.process(input.values(), filtered).map_err(|e| refused(&e))?;
         if !unfiltered.is_empty() {
@@ -88,10 +78,7 @@ impl SosStage {
         let Some(running) = &mut self.running else {
             return Err(RestoreError::Encoding { reason: "the filter has not been prepared".to_owned() });
         };
-        running.filter.set_state(&reader.take::<SosState>()?).map_err(|error| match error {
-            KernelError::State { what, expected, found } => RestoreError::Shape { what, expected, found },
-            other => RestoreError::Encoding { reason: other.to_string() },
-        })
+        running.filter.set_state(&reader.take::<SosState>()?).map_err(not_restored)
     }
 
     /// Filters `[sample][channel]` from its first sample on, with a state of its own.
@@ -120,6 +107,23 @@ impl From<operator::Missing> for Missing {
     }
 }
 
+/// What a filter says that is used before it is prepared.
+pub(super) fn unprepared() -> OperatorError {
+    OperatorError::Input {
+        what: "order",
+        expected: "a filter that has been prepared".to_owned(),
+        found: "one that has not".to_owned(),
+    }
+}
+
+/// A state that a kernel did not take.
+pub(crate) fn not_restored(error: KernelError) -> RestoreError {
+    match error {
+        KernelError::State { what, expected, found } => RestoreError::Shape { what, expected, found },
+        other => RestoreError::Encoding { reason: other.to_string() },
+    }
+}
+
 fn refused(error: &KernelError) -> OperatorError {
     match error {
         KernelError::NoChannels => OperatorError::Spec {
@@ -142,3 +146,50 @@ fn refused(error: &KernelError) -> OperatorError {
         },
     }
 }
+
+/// Gives a filter with a `stage` and a `prepare_stage(spec)` its `Operator`.
+macro_rules! stage_operator {
+    ($filter:ident) => {
+        impl neuraflow_core::operator::Operator for $filter {
+            type In = neuraflow_core::model::Chunk;
+            type Out = neuraflow_core::model::Chunk;
+
+            fn prepare(
+                &mut self,
+                spec: &neuraflow_core::operator::SignalSpec,
+            ) -> Result<neuraflow_core::operator::SignalSpec, neuraflow_core::operator::OperatorError> {
+                self.prepare_stage(spec)?;
+                Ok(spec.clone())
+            }
+
+            fn process(
+                &mut self,
+                input: &neuraflow_core::model::Chunk,
+                out: &mut neuraflow_core::model::Chunk,
+            ) -> Result<(), neuraflow_core::operator::OperatorError> {
+                self.stage.process(input, out)
+            }
+
+            fn reset(&mut self) {
+                self.stage.reset();
+            }
+
+            fn latency(&self) -> neuraflow_core::operator::Latency {
+                self.stage.latency()
+            }
+
+            fn snapshot(&self, writer: &mut neuraflow_core::checkpoint::SnapshotWriter) {
+                self.stage.snapshot(writer);
+            }
+
+            fn restore(
+                &mut self,
+                reader: &mut neuraflow_core::checkpoint::SnapshotReader<'_>,
+            ) -> Result<(), neuraflow_core::checkpoint::RestoreError> {
+                self.stage.restore(reader)
+            }
+        }
+    };
+}
+
+pub(super) use stage_operator;

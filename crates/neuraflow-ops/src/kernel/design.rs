@@ -1,24 +1,29 @@
-//! IIR design: Butterworth of any band and the notch, as second-order sections.
+//! IIR design: Butterworth, Chebyshev and elliptic filters of any band, and the notch, as second-order sections.
 //!
 //! The road is SciPy's: analog prototype, band transform, bilinear transform with the edges prewarped, then
 //! poles and zeros paired into sections. Section order, pairing and the place of the gain (the first section)
-//! are those of `scipy.signal.butter(..., output='sos')`, so designs can be compared row by row.
+//! are those of SciPy with `output='sos'`, so designs can be compared row by row.
 
 use core::f64::consts::PI;
 
 use num_complex::Complex64;
 
-use super::complex;
 use super::pairing::sections_from_zpk;
-use super::{DesignError, Sos};
+use super::{DesignError, Sos, prototype, transform};
 
-/// Highest Butterworth order accepted. A band-pass of this order has 16 sections.
+/// Highest order accepted. A band-pass of this order has 16 sections.
 pub const MAX_ORDER: usize = 16;
 
 /// Sampling rate the bilinear transform works at; edges are normalised to it, as SciPy does.
-const DESIGN_RATE: f64 = 2.0;
+pub(super) const DESIGN_RATE: f64 = 2.0;
 
-/// Which frequencies a filter lets through; edges in Hz, where the gain is −3 dB.
+/// Half the power, in dB below all of it: what separates a pass band from a stop band.
+const HALF_POWER: f64 = 3.010_299_956_639_812;
+
+/// Beyond it a stop band is below the last digit of `f64`.
+const MOST_ATTENUATION: f64 = 400.0;
+
+/// Which frequencies a filter lets through. Edges in Hz; what the gain is there, each design says.
 ///
 /// ```
 /// use neuraflow_ops::kernel::{Response, butterworth};
@@ -43,6 +48,13 @@ pub(super) struct Zpk {
     pub(super) zeros: Vec<Complex64>,
     pub(super) poles: Vec<Complex64>,
     pub(super) gain: f64,
+}
+
+impl Zpk {
+    /// How many more poles there are than zeros.
+    pub(super) fn degree(&self) -> usize {
+        self.poles.len() - self.zeros.len()
+    }
 }
 
 /// Designs a Butterworth filter of `order` at `sampling_rate` (Hz), as `scipy.signal.butter(order, edges,
@@ -72,9 +84,93 @@ pub(super) struct Zpk {
 /// # Ok::<(), neuraflow_ops::kernel::DesignError>(())
 /// ```
 pub fn butterworth(order: usize, response: Response, sampling_rate: f64) -> Result<Sos, DesignError> {
-    if order == 0 || order > MAX_ORDER {
-        return Err(DesignError::Order { max: MAX_ORDER, found: order });
-    }
+    check_order(order)?;
+    digital(prototype::butterworth(order), response, sampling_rate)
+}
+
+/// Designs a Chebyshev filter of the first kind, as `scipy.signal.cheby1(order, ripple, edges, btype,
+/// fs=sampling_rate, output='sos')`: the gain swings between 0 and −`ripple` dB up to the edges, where it is −`ripple`
+/// dB, and falls faster beyond them than a Butterworth filter's.
+///
+/// Source: P. L. Chebyshev's polynomials; T. W. Parks and C. S. Burrus, *Digital Filter Design* (1987), §7.3.
+///
+/// # Errors
+/// As [`butterworth`]; a ripple that is not above 0 dB and below half the power, 3.01 dB.
+///
+/// ```
+/// use neuraflow_ops::kernel::{Response, chebyshev1};
+/// let filter = chebyshev1(4, 0.5, Response::Lowpass(40.0), 250.0)?;
+/// let power = filter.frequency_response(40.0, 250.0).norm_sqr();
+/// assert!((10.0 * power.log10() + 0.5).abs() < 1e-9);
+/// # Ok::<(), neuraflow_ops::kernel::DesignError>(())
+/// ```
+pub fn chebyshev1(
+    order: usize,
+    ripple: f64,
+    response: Response,
+    sampling_rate: f64,
+) -> Result<Sos, DesignError> {
+    check_order(order)?;
+    check_ripple(ripple)?;
+    digital(prototype::chebyshev1(order, ripple), response, sampling_rate)
+}
+
+/// Designs a Chebyshev filter of the second kind, as `scipy.signal.cheby2(order, attenuation, edges, btype,
+/// fs=sampling_rate, output='sos')`: flat where it passes, and from the edges on at most −`attenuation` dB. The edges are
+/// those of the *stop* band: the gain there is −`attenuation` dB.
+///
+/// # Errors
+/// As [`butterworth`]; an attenuation that is not above half the power, 3.01 dB, or not finite.
+///
+/// ```
+/// use neuraflow_ops::kernel::{Response, chebyshev2};
+/// let filter = chebyshev2(4, 40.0, Response::Lowpass(40.0), 250.0)?;
+/// let gain = |hz| filter.frequency_response(hz, 250.0).norm_sqr().sqrt();
+/// assert!((gain(40.0) - 0.01).abs() < 1e-9 && gain(70.0) <= 0.01 + 1e-9 && gain(5.0) > 0.99);
+/// # Ok::<(), neuraflow_ops::kernel::DesignError>(())
+/// ```
+pub fn chebyshev2(
+    order: usize,
+    attenuation: f64,
+    response: Response,
+    sampling_rate: f64,
+) -> Result<Sos, DesignError> {
+    check_order(order)?;
+    check_attenuation(attenuation)?;
+    digital(prototype::chebyshev2(order, attenuation), response, sampling_rate)
+}
+
+/// Designs an elliptic (Cauer) filter, as `scipy.signal.ellip(order, ripple, attenuation, edges, btype,
+/// fs=sampling_rate, output='sos')`: the steepest for its order, with ripples where it passes and where it stops. The gain
+/// at the edges is −`ripple` dB.
+///
+/// Source: S. J. Orfanidis, *Lecture Notes on Elliptic Filter Design* (2006).
+///
+/// # Errors
+/// As [`chebyshev1`] and [`chebyshev2`].
+///
+/// ```
+/// use neuraflow_ops::kernel::{Response, elliptic};
+/// let filter = elliptic(4, 0.5, 40.0, Response::Lowpass(40.0), 250.0)?;
+/// let gain = |hz| filter.frequency_response(hz, 250.0).norm_sqr().sqrt();
+/// assert!(gain(40.0) > 0.94 && gain(60.0) < 0.0101);
+/// # Ok::<(), neuraflow_ops::kernel::DesignError>(())
+/// ```
+pub fn elliptic(
+    order: usize,
+    ripple: f64,
+    attenuation: f64,
+    response: Response,
+    sampling_rate: f64,
+) -> Result<Sos, DesignError> {
+    check_order(order)?;
+    check_ripple(ripple)?;
+    check_attenuation(attenuation)?;
+    digital(prototype::elliptic(order, ripple, attenuation), response, sampling_rate)
+}
+
+/// A prototype with its edges moved, as sections.
+fn digital(prototype: Zpk, response: Response, sampling_rate: f64) -> Result<Sos, DesignError> {
     check_sampling_rate(sampling_rate)?;
     let warp = |edge: f64| -> Result<f64, DesignError> {
         check_edge(edge, sampling_rate)?;
@@ -89,20 +185,19 @@ pub fn butterworth(order: usize, response: Response, sampling_rate: f64) -> Resu
         }
         Ok(((low_warped * high_warped).sqrt(), high_warped - low_warped))
     };
-    let poles = prototype(order);
     let analog = match response {
-        Response::Lowpass(edge) => lowpass(poles, warp(edge)?),
-        Response::Highpass(edge) => highpass(poles, warp(edge)?),
+        Response::Lowpass(edge) => transform::lowpass(prototype, warp(edge)?),
+        Response::Highpass(edge) => transform::highpass(prototype, warp(edge)?),
         Response::Bandpass(low, high) => {
             let (centre, width) = band(low, high)?;
-            bandpass(poles, centre, width)
+            transform::bandpass(prototype, centre, width)
         }
         Response::Bandstop(low, high) => {
             let (centre, width) = band(low, high)?;
-            bandstop(poles, centre, width)
+            transform::bandstop(prototype, centre, width)
         }
     };
-    stable(sections_from_zpk(bilinear(analog)))
+    stable(sections_from_zpk(transform::bilinear(analog)))
 }
 
 /// Designs a notch at `frequency` (Hz) with a −3 dB width of `frequency / quality`, as one section: the
@@ -143,7 +238,26 @@ fn stable(sections: Vec<[f64; 6]>) -> Result<Sos, DesignError> {
     })
 }
 
-fn check_sampling_rate(sampling_rate: f64) -> Result<(), DesignError> {
+fn check_order(order: usize) -> Result<(), DesignError> {
+    if order == 0 || order > MAX_ORDER {
+        return Err(DesignError::Order { max: MAX_ORDER, found: order });
+    }
+    Ok(())
+}
+
+fn check_ripple(ripple: f64) -> Result<(), DesignError> {
+    if ripple > 0.0 && ripple < HALF_POWER { Ok(()) } else { Err(DesignError::Ripple { found: ripple }) }
+}
+
+fn check_attenuation(attenuation: f64) -> Result<(), DesignError> {
+    if attenuation > HALF_POWER && attenuation <= MOST_ATTENUATION {
+        Ok(())
+    } else {
+        Err(DesignError::Attenuation { found: attenuation })
+    }
+}
+
+pub(super) fn check_sampling_rate(sampling_rate: f64) -> Result<(), DesignError> {
     if sampling_rate.is_finite() && sampling_rate > 0.0 {
         Ok(())
     } else {
@@ -151,7 +265,7 @@ fn check_sampling_rate(sampling_rate: f64) -> Result<(), DesignError> {
     }
 }
 
-fn check_edge(edge: f64, sampling_rate: f64) -> Result<(), DesignError> {
+pub(super) fn check_edge(edge: f64, sampling_rate: f64) -> Result<(), DesignError> {
     if !edge.is_finite() {
         return Err(DesignError::EdgeNotFinite { found: edge });
     }
@@ -160,78 +274,6 @@ fn check_edge(edge: f64, sampling_rate: f64) -> Result<(), DesignError> {
         return Err(DesignError::EdgeOutOfRange { nyquist, found: edge });
     }
     Ok(())
-}
-
-/// Poles of the analog low-pass with its edge at 1 rad/s; it has no zeros and gain 1.
-fn prototype(order: usize) -> Vec<Complex64> {
-    let n = order as f64;
-    (0..order)
-        .map(|k| {
-            // -N+1, -N+3, ... N-1: the middle one of an odd order is 0, so its pole is exactly real.
-            let m = 2.0 * k as f64 - n + 1.0;
-            let angle = PI * m / (2.0 * n);
-            Complex64::new(-libm::cos(angle), -libm::sin(angle))
-        })
-        .collect()
-}
-
-fn lowpass(poles: Vec<Complex64>, edge: f64) -> Zpk {
-    let gain = power(edge, poles.len());
-    Zpk { zeros: Vec::new(), poles: poles.into_iter().map(|p| p * edge).collect(), gain }
-}
-
-fn highpass(poles: Vec<Complex64>, edge: f64) -> Zpk {
-    let edge = Complex64::new(edge, 0.0);
-    let zeros = vec![Complex64::new(0.0, 0.0); poles.len()];
-    let gain = inversion_gain(&poles);
-    Zpk { zeros, poles: poles.into_iter().map(|p| complex::div(edge, p)).collect(), gain }
-}
-
-fn bandpass(poles: Vec<Complex64>, centre: f64, width: f64) -> Zpk {
-    let gain = power(width, poles.len());
-    let zeros = vec![Complex64::new(0.0, 0.0); poles.len()];
-    let scaled: Vec<_> = poles.into_iter().map(|p| p * width / 2.0).collect();
-    Zpk { zeros, poles: split_to_band(&scaled, centre), gain }
-}
-
-fn bandstop(poles: Vec<Complex64>, centre: f64, width: f64) -> Zpk {
-    let gain = inversion_gain(&poles);
-    let mut zeros = vec![Complex64::new(0.0, centre); poles.len()];
-    zeros.resize(2 * poles.len(), Complex64::new(0.0, -centre));
-    let half = Complex64::new(width / 2.0, 0.0);
-    let scaled: Vec<_> = poles.into_iter().map(|p| complex::div(half, p)).collect();
-    Zpk { zeros, poles: split_to_band(&scaled, centre), gain }
-}
-
-/// Each low-pass root becomes two, around plus and minus the centre.
-fn split_to_band(roots: &[Complex64], centre: f64) -> Vec<Complex64> {
-    let offset = |r: &Complex64| complex::sqrt(r * r - centre * centre);
-    roots.iter().map(|r| r + offset(r)).chain(roots.iter().map(|r| r - offset(r))).collect()
-}
-
-/// Gain left by turning a low-pass without zeros upside down.
-fn inversion_gain(poles: &[Complex64]) -> f64 {
-    let product = poles.iter().fold(Complex64::new(1.0, 0.0), |product, p| product * -p);
-    complex::div(Complex64::new(1.0, 0.0), product).re
-}
-
-fn bilinear(analog: Zpk) -> Zpk {
-    let rate = Complex64::new(2.0 * DESIGN_RATE, 0.0);
-    let map = |root: &Complex64| complex::div(rate + root, rate - root);
-    let product = |roots: &[Complex64]| {
-        roots.iter().fold(Complex64::new(1.0, 0.0), |product, root| product * (rate - root))
-    };
-    let gain = analog.gain * complex::div(product(&analog.zeros), product(&analog.poles)).re;
-    let poles: Vec<_> = analog.poles.iter().map(map).collect();
-    let mut zeros: Vec<_> = analog.zeros.iter().map(map).collect();
-    // Zeros at infinity land on half the sampling rate.
-    zeros.resize(poles.len(), Complex64::new(-1.0, 0.0));
-    Zpk { zeros, poles, gain }
-}
-
-/// Integer power; std's `powi` makes no promise about its bits.
-fn power(base: f64, exponent: usize) -> f64 {
-    libm::pow(base, exponent as f64)
 }
 
 #[cfg(test)]

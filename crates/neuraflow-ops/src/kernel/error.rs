@@ -61,6 +61,38 @@ pub enum DesignError {
         /// Quality factor asked for.
         found: f64,
     },
+    /// A ripple that is none, or so deep that nothing of the pass band is within half the power.
+    #[error("expected a pass-band ripple above 0 dB and below 3.01 dB, found {found} dB; 0.1 to 1 is usual")]
+    Ripple {
+        /// Ripple asked for, in dB.
+        found: f64,
+    },
+    /// An attenuation that stops nothing.
+    #[error(
+        "expected a stop-band attenuation above 3.01 dB and up to 400 dB, found {found} dB; 20 to 80 is usual"
+    )]
+    Attenuation {
+        /// Attenuation asked for, in dB.
+        found: f64,
+    },
+    /// A number of taps that the filter cannot have.
+    #[error("expected {expected} taps, found {found}; add or take off one")]
+    Taps {
+        /// What would do.
+        expected: &'static str,
+        /// Taps asked for.
+        found: usize,
+    },
+    /// A comb whose teeth do not fall on whole samples.
+    #[error(
+        "expected a comb of {fundamental} Hz to have a whole number of samples a period at {sampling_rate} Hz; use          notches, or resample first"
+    )]
+    Period {
+        /// Distance of the teeth asked for, in Hz.
+        fundamental: f64,
+        /// Sampling rate, in Hz.
+        sampling_rate: f64,
+    },
     /// The poles are so close to the unit circle that rounding the coefficients to `f64` puts them on it.
     #[error(
         "expected a filter that is stable in f64, found section {section} {found:?} on the edge of stability; \

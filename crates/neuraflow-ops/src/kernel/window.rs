@@ -18,6 +18,8 @@ pub enum Window {
     Hann,
     /// Hann, symmetric: `scipy.signal.windows.hann(N)`. For filter design.
     HannSymmetric,
+    /// Hamming, symmetric: `scipy.signal.windows.hamming(N)`. For filter design.
+    HammingSymmetric,
 }
 
 impl Window {
@@ -26,11 +28,12 @@ impl Window {
         let period = match self {
             Window::Boxcar => return vec![1.0; length],
             Window::Hann => length,
-            Window::HannSymmetric => length.saturating_sub(1),
+            Window::HannSymmetric | Window::HammingSymmetric => length.saturating_sub(1),
         };
         if length <= 1 {
             return vec![1.0; length];
         }
-        (0..length).map(|n| 0.5 - 0.5 * libm::cos(2.0 * PI * n as f64 / period as f64)).collect()
+        let mean = if self == Window::HammingSymmetric { 0.54 } else { 0.5 };
+        (0..length).map(|n| mean - (1.0 - mean) * libm::cos(2.0 * PI * n as f64 / period as f64)).collect()
     }
 }
