@@ -2,9 +2,10 @@
 
 use ndarray::{Array2, ArrayView2};
 use neuraflow_core::checkpoint::{RestoreError, SnapshotReader, SnapshotWriter};
-use neuraflow_core::model::{Channel, Chunk, ten_twenty_name};
+use neuraflow_core::model::{Channel, Chunk};
 use neuraflow_core::operator::{Latency, Operator, OperatorError, SignalSpec};
 
+use super::position::find;
 use crate::kernel::Value;
 use crate::shape::same_channels;
 
@@ -19,7 +20,8 @@ use crate::shape::same_channels;
 /// no latency. A reference common to both channels cancels, so the result does not depend on the montage.
 ///
 /// Names are labels exactly as recorded, or 10-20 names in any case: `Fc5.`, `FC5` and `fc5` all find the channel
-/// labelled `Fc5.`.
+/// labelled `Fc5.`, and `T7` one that is still called `T3`. A channel that a [`BadChannels`](super::BadChannels) has masked is
+/// missing in every pair that it is in.
 ///
 /// Source: American Clinical Neurophysiology Society, Guideline 3: A Proposal for Standard Montages to Be Used in
 /// Clinical EEG (2016).
@@ -63,6 +65,31 @@ impl Bipolar {
         Self { names, ..Self::default() }
     }
 
+    /// The longitudinal montage, or double banana: from front to back over both temples, both sides of the middle, and the
+    /// middle itself, in eighteen pairs of the 10-20 system.
+    ///
+    /// ```
+    /// use neuraflow_core::model::{Channel, SamplingRate};
+    /// use neuraflow_core::operator::{Missing, Operator, SignalSpec};
+    /// use neuraflow_ops::spatial::Bipolar;
+    /// let names = "Fp1 Fp2 F7 F3 Fz F4 F8 T3 C3 Cz C4 T4 T5 P3 Pz P4 T6 O1 O2"; // a layout in the old names
+    /// let channels = names.split(' ').map(Channel::new).collect();
+    /// let spec = SignalSpec { channels, rate: SamplingRate::hz(250)?, missing: Missing::Restart };
+    /// let announced = Bipolar::longitudinal().prepare(&spec)?;
+    /// assert_eq!((announced.channels.len(), announced.channels[1].name()), (18, "F7-T7"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn longitudinal() -> Self {
+        const CHAINS: [&[&str]; 5] = [
+            &["Fp1", "F7", "T7", "P7", "O1"],
+            &["Fp1", "F3", "C3", "P3", "O1"],
+            &["Fz", "Cz", "Pz"],
+            &["Fp2", "F4", "C4", "P4", "O2"],
+            &["Fp2", "F8", "T8", "P8", "O2"],
+        ];
+        Self::pairs(CHAINS.iter().flat_map(|chain| chain.windows(2)).map(|pair| (pair[0], pair[1])))
+    }
+
     /// The differences of sample-major values `[sample][channel]`, as `[sample][pair]`. After `prepare`.
     ///
     /// # Errors
@@ -89,19 +116,6 @@ fn difference<T: Value>(anode: T, cathode: T) -> T {
     T::from_f64(if difference.is_finite() { difference } else { f64::NAN })
 }
 
-/// The place of the channel with this label, else of the one with this 10-20 name. The name alone: a label that merely
-/// has a 10-20 name in it, as `Fp1-F7` has, is that channel or none.
-fn find(channels: &[Channel], name: &str) -> Result<usize, OperatorError> {
-    let wanted = ten_twenty_name(name).filter(|wanted| wanted.eq_ignore_ascii_case(name));
-    let by_label = channels.iter().position(|channel| channel.label() == name);
-    let by_name = || channels.iter().position(|c| wanted.is_some() && c.ten_twenty() == wanted.as_deref());
-    by_label.or_else(by_name).ok_or_else(|| OperatorError::Spec {
-        what: "bipolar channel",
-        expected: format!("one of {}", channels.iter().map(Channel::label).collect::<Vec<_>>().join(", ")),
-        found: name.to_owned(),
-    })
-}
-
 impl Operator for Bipolar {
     type In = Chunk;
     type Out = Chunk;
@@ -117,7 +131,8 @@ impl Operator for Bipolar {
         }
         let (mut places, mut derived) = (Vec::new(), Vec::new());
         for (anode, cathode) in &self.names {
-            let (a, b) = (find(&spec.channels, anode)?, find(&spec.channels, cathode)?);
+            let at = |name| find(&spec.channels, name, "bipolar channel");
+            let (a, b) = (at(anode)?, at(cathode)?);
             let label = format!("{anode}-{cathode}");
             if a == b {
                 return Err(refused("two different channels in each pair", label));
