@@ -127,6 +127,12 @@ fn bins_of(
     segments: Segments,
     rate: SamplingRate,
 ) -> Result<Vec<Band>, OperatorError> {
+    check_names(bands)?;
+    bands.iter().map(|(name, edges)| band(name, edges, segments.length, rate.as_hz())).collect()
+}
+
+/// Each band has a name of its own, and there is one.
+pub(super) fn check_names(bands: &[(String, Range<f64>)]) -> Result<(), OperatorError> {
     if bands.is_empty() {
         return Err(OperatorError::Spec {
             what: "bands",
@@ -150,11 +156,11 @@ fn bins_of(
             });
         }
     }
-    bands.iter().map(|(name, edges)| band(name, edges, segments.length, rate.as_hz())).collect()
+    Ok(())
 }
 
 /// One band of a spectrum, if it has a bin in it.
-fn band(name: &str, edges: &Range<f64>, segment: usize, hz: f64) -> Result<Band, OperatorError> {
+pub(super) fn band(name: &str, edges: &Range<f64>, segment: usize, hz: f64) -> Result<Band, OperatorError> {
     let (low, high) = (edges.start, edges.end);
     let wrong = |expected: String, found: String| OperatorError::Spec { what: "band", expected, found };
     let called = format!("{name} of {low} to {high} Hz");

@@ -135,7 +135,7 @@ impl Spectrum {
 const MOST_COLUMNS: usize = 1 << 17;
 
 /// `10 Hz`, `0.5 Hz`, `3.003003 Hz`.
-fn column(hz: f64) -> String {
+pub(super) fn column(hz: f64) -> String {
     let text = format!("{hz:.6}");
     format!("{} Hz", text.trim_end_matches('0').trim_end_matches('.'))
 }

@@ -40,6 +40,9 @@ mod resample;
 mod stage;
 mod z_score;
 
+pub(crate) use latency::{Bands, latency};
+pub(crate) use refusal::{Names, refusal};
+pub(crate) use stage::not_restored;
 
 pub use butterworth::Butterworth;
 pub use chebyshev1::Chebyshev1;

@@ -6,6 +6,7 @@
 
 pub mod stats;
 
+mod analytic;
 mod band;
 mod cell;
 mod complex;
@@ -21,12 +22,15 @@ mod pairing;
 mod prototype;
 mod sections;
 mod simd;
+mod slepian;
+mod solve;
 mod sos;
 mod spectrum;
 mod transform;
 mod value;
 mod window;
 
+pub(crate) use analytic::Analytic;
 pub use band::Band;
 pub use design::{MAX_ORDER, Response, butterworth, chebyshev1, chebyshev2, elliptic, notch};
 pub use dft::RealDft;
@@ -37,6 +41,8 @@ pub(crate) use fir::{group_delay_at, hilbert, kaiser, power_at, windowed_sinc};
 pub(crate) use history::{Histories, HistoriesState, dot};
 pub use num_complex::Complex64;
 pub use sections::Sos;
+pub(crate) use slepian::{Slepian, slepians};
+pub(crate) use solve::solve_positive;
 pub use sos::{Missing, Precision, SosFilter, SosState};
 pub use spectrum::{Detrend, Psd};
 pub(crate) use spectrum::{LANES, PsdLanes};

@@ -18,4 +18,5 @@ pub use bipolar::Bipolar;
 pub use laplacian::Laplacian;
 pub use matrix::SpatialFilter;
 pub use montage::Montage;
+pub(crate) use position::find;
 pub use position::position;
