@@ -6,11 +6,12 @@
 //!
 //! | module | operators | from → to |
 //! |---|---|---|
-//! | [`artifact`] | [`ArtifactFlags`](artifact::ArtifactFlags): amplitude, gradient, flat line, rail | window → features |
-//! | [`quality`] | [`SignalQuality`](quality::SignalQuality): a score from 0 to 1 | window → features |
-//! | [`filter`] | [`Butterworth`](filter::Butterworth), [`Notch`](filter::Notch) | signal → signal |
-//! | [`spatial`] | [`CommonAverage`](spatial::CommonAverage), [`Bipolar`](spatial::Bipolar) | signal → signal |
-//! | [`feature`] | [`BandPower`](feature::BandPower), [`Spectrum`](feature::Spectrum), [`Periodogram`](feature::Periodogram), [`Rms`](feature::Rms), [`LogVariance`](feature::LogVariance) | window → features |
+//! | [`artifact`] | [`ArtifactFlags`](artifact::ArtifactFlags): amplitude, gradient, flat line, rail; [`Kurtosis`](artifact::Kurtosis), [`Blinks`](artifact::Blinks) | window → features |
+//! | | [`EogRegression`](artifact::EogRegression) | signal → signal |
+//! | [`quality`] | [`SignalQuality`](quality::SignalQuality): a score from 0 to 1; [`Railed`](quality::Railed), [`LineNoise`](quality::LineNoise) | window → features |
+//! | [`filter`] | [`Butterworth`](filter::Butterworth), [`Chebyshev1`](filter::Chebyshev1), [`Chebyshev2`](filter::Chebyshev2), [`Elliptic`](filter::Elliptic), [`Fir`](filter::Fir), [`Notch`](filter::Notch), [`Comb`](filter::Comb), [`DcRemoval`](filter::DcRemoval), [`Detrend`](filter::Detrend), [`Envelope`](filter::Envelope), [`ZScore`](filter::ZScore), [`Resample`](filter::Resample) | signal → signal |
+//! | [`spatial`] | [`BadChannels`](spatial::BadChannels), [`Montage`](spatial::Montage), [`CommonAverage`](spatial::CommonAverage), [`Laplacian`](spatial::Laplacian), [`Bipolar`](spatial::Bipolar), [`SpatialFilter`](spatial::SpatialFilter) | signal → signal |
+//! | [`feature`] | [`BandPower`](feature::BandPower), [`EnvelopePower`](feature::EnvelopePower), [`Morlet`](feature::Morlet), [`Spectrum`](feature::Spectrum), [`Multitaper`](feature::Multitaper), [`Periodogram`](feature::Periodogram), [`Aperiodic`](feature::Aperiodic), [`Coherence`](feature::Coherence), [`PhaseLocking`](feature::PhaseLocking), [`Hjorth`](feature::Hjorth), [`LineLength`](feature::LineLength), [`Rms`](feature::Rms), [`LogVariance`](feature::LogVariance) | window → features |
 //! | [`kernel`] | what they compute with: slices in, slices out, of no type of the engine | |
 
 pub mod artifact;
