@@ -213,7 +213,9 @@ pub trait Operator: Send + 'static {
     /// Transforms one input. Allocates nothing in steady state.
     ///
     /// For a `Chunk` output, `out` arrives empty, starting at the input's first sample with the prepared number
-    /// of channels: append samples. An operator that looks ahead restarts it at the first sample it really puts out.
+    /// of channels: append samples. An operator that looks ahead restarts it at the first sample it really puts out. One that
+    /// announced another sampling rate restarts it at the first sample of that rate which lies at or after the input's first, and
+    /// puts out all up to the one at or after the input's end: sample m of a rate lies `m / rate` after the stream's start.
     /// For `Features`, `out.values` arrives filled with NaN in the prepared layout, and `out.info` is the window's.
     ///
     /// An operator on windows that declares a look-ahead keeps the `out.info` that came with each window, and puts out

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use super::chain::{Children, EPOCHS, EpochNode, MapNode, Node, StageNode, WindowNode};
+use super::chain::{Children, Clock, EPOCHS, EpochNode, MapNode, Node, StageNode, WindowNode};
 use super::error::BuildError;
 use super::items::{MarkerNode, StreamMarker};
 use super::outbox::{Outboxes, OutletNode};
@@ -100,10 +100,19 @@ impl<O: Operator<In = Chunk, Out = Chunk>> Plan<Chunk> for StagePlan<O> {
     ) -> Result<Box<dyn Node<Chunk>>, BuildError> {
         let mut operator = (self.make)();
         let (out_spec, latency) = site.prepare(&self.stage, &mut operator, spec, ahead)?;
-        let children = instantiate_all(&self.children, &out_spec, latency, site)?;
+        let clock = Clock::new(site.header, spec.rate, out_spec.rate);
+        let children = match &clock {
+            None => instantiate_all(&self.children, &out_spec, latency, site)?,
+            Some(clock) => {
+                let (header, first) = (clock.header(), clock.behind(site.first));
+                let Site { origin, budget, outboxes, .. } = *site;
+                let mut behind = Site { header, first, origin, budget, outboxes, paths: &mut *site.paths };
+                instantiate_all(&self.children, &out_spec, latency, &mut behind)?
+            }
+        };
         let channels_out = out_spec.channels.len();
         let stage = Arc::clone(&self.stage);
-        Ok(Box::new(StageNode { stage, operator, channels_out, next: 0, children }))
+        Ok(Box::new(StageNode { stage, operator, channels_out, next: 0, needs_from: 0, clock, children }))
     }
 
     fn describe(&self, depth: usize, lines: &mut Vec<String>) {

@@ -13,5 +13,6 @@ mod moody;
 mod outcome;
 mod parts;
 mod races;
+mod rates;
 mod recovery;
 mod stepped;

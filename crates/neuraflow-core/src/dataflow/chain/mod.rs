@@ -3,6 +3,7 @@
 //! Chunks are pushed in at the root; windows, features and decisions come out at the outlets. A chain runs to
 //! completion on each push, on the worker that owns the stream.
 
+mod clock;
 mod map;
 mod sections;
 mod stage;
@@ -12,6 +13,7 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
+pub(super) use clock::Clock;
 pub(super) use map::MapNode;
 pub(super) use sections::{Sections, SectionsReader};
 pub(super) use stage::StageNode;

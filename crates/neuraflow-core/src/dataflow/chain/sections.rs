@@ -44,17 +44,29 @@ impl Sections {
 /// Gives the sections of one stream back.
 pub(in crate::dataflow) struct SectionsReader<'a> {
     rest: Iter<'a, Section>,
-    header: &'a Arc<StreamHeader>,
+    header: Arc<StreamHeader>,
 }
 
 impl<'a> SectionsReader<'a> {
-    pub(in crate::dataflow) fn new(sections: &'a [Section], header: &'a Arc<StreamHeader>) -> Self {
-        Self { rest: sections.iter(), header }
+    pub(in crate::dataflow) fn new(sections: &'a [Section], header: &Arc<StreamHeader>) -> Self {
+        Self { rest: sections.iter(), header: Arc::clone(header) }
     }
 
     /// The stream whose they are.
-    pub(in crate::dataflow) fn header(&self) -> &'a Arc<StreamHeader> {
-        self.header
+    pub(in crate::dataflow) fn header(&self) -> &Arc<StreamHeader> {
+        &self.header
+    }
+
+    /// Reads sections of nodes to which the stream is another.
+    pub(in crate::dataflow) fn of_stream(
+        &mut self,
+        header: &Arc<StreamHeader>,
+        read: impl FnOnce(&mut Self) -> Result<(), RestoreFault>,
+    ) -> Result<(), RestoreFault> {
+        let own = std::mem::replace(&mut self.header, Arc::clone(header));
+        let done = read(self);
+        self.header = own;
+        done
     }
 
     /// Reads the next section, which must be `stage`'s, down to its last byte.

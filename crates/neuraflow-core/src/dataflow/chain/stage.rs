@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::{
-    Children, Event, Node, Sections, SectionsReader, Step, event_all, push_all, restore_all, snapshot_all,
+    Children, Clock, Event, Node, Sections, SectionsReader, Step, event_all, push_all, restore_all,
+    snapshot_all,
 };
 use crate::dataflow::error::RestoreFault;
 use crate::model::{Chunk, Recovery};
@@ -16,6 +17,11 @@ pub(in crate::dataflow) struct StageNode<O> {
     pub(in crate::dataflow) channels_out: usize,
     /// One past the last sample put in.
     pub(in crate::dataflow) next: u64,
+    /// The first sample put in whose coverage was still needed when something was put out last. What is held back has no window
+    /// yet, and none of its samples may be forgotten.
+    pub(in crate::dataflow) needs_from: u64,
+    /// The clock of everything after it, if it gives another sampling rate.
+    pub(in crate::dataflow) clock: Option<Clock>,
     pub(in crate::dataflow) children: Children<Chunk>,
 }
 
@@ -23,12 +29,24 @@ impl<O: Operator<In = Chunk, Out = Chunk>> StageNode<O> {
     /// Lets `fill` put samples from `first` on into a chunk, and passes them on.
     fn put_out(&mut self, first: u64, step: &mut Step, fill: impl FnOnce(&mut Self, &mut Chunk, &mut Step)) {
         let mut out = step.spare.pop().unwrap_or_default();
-        out.restart(first, self.channels_out);
+        out.restart(self.behind(first), self.channels_out);
         fill(self, &mut out, step);
         if !out.is_empty() {
-            push_all(&mut self.children, &out, step);
+            let needed_by_others = std::mem::replace(&mut step.needs_from, u64::MAX);
+            let children = &mut self.children;
+            match &self.clock {
+                Some(clock) => clock.step_behind(step, |step| push_all(children, &out, step)),
+                None => push_all(children, &out, step),
+            }
+            self.needs_from = std::mem::replace(&mut step.needs_from, needed_by_others);
         }
+        step.needs_from = step.needs_from.min(self.needs_from);
         step.spare.push(out);
+    }
+
+    /// The number that a sample has behind the stage.
+    fn behind(&self, n: u64) -> u64 {
+        self.clock.as_ref().map_or(n, |clock| clock.behind(n))
     }
 
     fn flush(&mut self, step: &mut Step) {
@@ -46,8 +64,9 @@ impl<O: Operator<In = Chunk, Out = Chunk>> Node<Chunk> for StageNode<O> {
         self.put_out(chunk.first(), step, |node, out, step| {
             if let Err(error) = node.operator.process(chunk, out) {
                 // The samples keep their place: what could not be computed is missing, not gone.
-                out.restart(chunk.first(), node.channels_out);
-                out.extend_missing(chunk.len());
+                let (first, end) = (node.behind(chunk.first()), node.behind(chunk.end()));
+                out.restart(first, node.channels_out);
+                out.extend_missing((end - first) as usize);
                 if step.failed(&node.stage, error) == Recovery::Reset {
                     node.operator.reset();
                 }
@@ -64,7 +83,14 @@ impl<O: Operator<In = Chunk, Out = Chunk>> Node<Chunk> for StageNode<O> {
             Event::End => self.flush(step),
             Event::Marker(_) => {}
         }
-        event_all(&mut self.children, event, step);
+        let children = &mut self.children;
+        match &self.clock {
+            Some(clock) => {
+                let event = clock.event(event);
+                clock.step_behind(step, |step| event_all(children, &event, step));
+            }
+            None => event_all(children, event, step),
+        }
     }
 
     fn snapshot(&self, sections: &mut Sections) {
@@ -81,6 +107,10 @@ impl<O: Operator<In = Chunk, Out = Chunk>> Node<Chunk> for StageNode<O> {
             self.next = reader.take()?;
             self.operator.restore(reader)
         })?;
-        restore_all(&mut self.children, sections)
+        let children = &mut self.children;
+        match &self.clock {
+            Some(clock) => sections.of_stream(clock.header(), |sections| restore_all(children, sections)),
+            None => restore_all(children, sections),
+        }
     }
 }
