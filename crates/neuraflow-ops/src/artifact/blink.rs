@@ -25,7 +25,7 @@ use crate::spatial::find;
 ///
 /// Input: raw windows of any number of samples, in µV. Output: one row for each channel watched. A missing value is no blink and ends one;
 /// after it filter and waiting time start anew or go on, as the stream's [`Missing`] says. `peak` is NaN where no value is valid. The
-/// filter's delay, about 70 ms at a blink's 3 Hz, is in the latency. State: the filter's, and two numbers a channel.
+/// filter's delay, about 50 ms at a blink's 3 Hz, is in the latency. State: the filter's, and two numbers a channel.
 ///
 /// Source: the band and the shape of the criterion are those of `mne.preprocessing.find_eog_events`, made causal; thresholds are this
 /// library's.

@@ -125,11 +125,13 @@ impl Statistic for Line {
         }
         let count = bins.len() as f64;
         let mean_x = bins.iter().map(|(_, x)| x).sum::<f64>() / count;
-        let level = |bin: usize| libm::log10(density[bin]);
-        let mean_y = bins.iter().map(|(bin, _)| level(*bin)).sum::<f64>() / count;
+        for (bin, _) in &*bins {
+            density[*bin] = libm::log10(density[*bin]);
+        }
+        let mean_y = bins.iter().map(|(bin, _)| density[*bin]).sum::<f64>() / count;
         let (mut both, mut square) = (0.0, 0.0);
         for (bin, x) in &*bins {
-            both += (x - mean_x) * (level(*bin) - mean_y);
+            both += (x - mean_x) * (density[*bin] - mean_y);
             square += (x - mean_x) * (x - mean_x);
         }
         let slope = both / square;

@@ -24,8 +24,8 @@ use crate::kernel::{Complex64, RealDft, Slepian, slepians, stats};
 /// Sources: D. J. Thomson (1982), Proc. IEEE 70:1055–1096; D. Slepian (1978), Bell Syst. Tech. J. 57:1371–1430.
 ///
 /// # Errors
-/// `prepare`: a look-back of less than 8 or more than 8192 samples; a bandwidth of less than a bin, or beyond what the look-back
-/// has room for; a highest frequency below 0 Hz; only trigger channels. `process`: another number of channels than prepared.
+/// `prepare`: a look-back of less than 8 or more than 8192 samples; a bandwidth of less than a bin, or of 64 or
+/// more; a highest frequency below 0 Hz; only trigger channels. `process`: another number of channels than prepared.
 ///
 /// ```
 /// use neuraflow_core::model::SamplingRate;
@@ -57,6 +57,9 @@ struct Plan {
     tapered: Vec<f64>,
     spectrum: Vec<Complex64>,
 }
+
+/// A bandwidth of so many bins has as many tapers, and most of the resolution is gone.
+const MOST_BINS: f64 = 64.0;
 
 /// The concentration from which on a taper's bias is low, as MNE has it.
 const LOW_BIAS: f64 = 0.9;
@@ -103,8 +106,10 @@ impl Statistic for Tapers {
         let bin = hz / samples as f64;
         let half_bandwidth =
             self.bandwidth.map_or(4.0_f64.min(samples as f64 / 4.0), |width| width / (2.0 * bin));
-        if !(half_bandwidth >= 0.5 && half_bandwidth < samples as f64 / 2.0) {
-            let expected = format!("from {bin} Hz, a bin, to below {hz} Hz; change it, or the look-back");
+        let most = MOST_BINS.min(samples as f64);
+        if !(half_bandwidth >= 0.5 && 2.0 * half_bandwidth < most) {
+            let expected =
+                format!("from {bin} Hz, a bin, to below {} Hz; change it, or the look-back", most * bin);
             return Err(refused("bandwidth", expected, format!("{} Hz", 2.0 * half_bandwidth * bin)));
         }
         let highest = self.highest.unwrap_or(hz);

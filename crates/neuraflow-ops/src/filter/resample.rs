@@ -311,3 +311,45 @@ impl Operator for Resample {
         running.histories.set_state(&reader.take::<HistoriesState>()?).map_err(not_restored)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A ramp comes out as late as the contract says, at any ratio.
+    #[test]
+    fn the_declared_delay_is_the_measured_one() {
+        for (hz, up, down) in [(1_000, 1, 4), (250, 128, 125), (160, 8, 5), (100, 3, 1)] {
+            let rate = SamplingRate::hz(hz).unwrap();
+            let mut resample = Resample::ratio(up, down);
+            let channels = [neuraflow_core::model::Channel::new("Cz")].into();
+            let spec = SignalSpec { channels, rate, missing: Missing::Restart };
+            let announced = resample.prepare(&spec).unwrap();
+            let declared = resample.latency().group_delay.as_secs_f64();
+            let seconds = Array2::from_shape_fn((2 * hz as usize, 1), |(n, _)| n as f64 / hz as f64);
+            let late = resample.filter(&seconds, rate).unwrap();
+            for m in late.nrows() / 2..late.nrows() {
+                let now = m as f64 / announced.rate.as_hz();
+                let measured = now - late[(m, 0)];
+                // The taper lets a thousandth of the images between samples through.
+                assert!(
+                    (measured - declared).abs() < 2e-3 * now.max(1.0),
+                    "{up}/{down}: {measured} for {declared}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn triggers_keep_their_words() {
+        let channels = ["Cz", "Status"].map(neuraflow_core::model::Channel::new).to_vec().into();
+        let spec = SignalSpec { channels, rate: SamplingRate::hz(1_000).unwrap(), missing: Missing::Restart };
+        let mut resample = Resample::decimate(4);
+        resample.prepare(&spec).unwrap();
+        let (mut input, mut out) = (Chunk::new(6, 2), Chunk::new(6, 2));
+        (6..15).for_each(|n| _ = input.extend(&[1.0, n as f32]));
+        resample.process(&input, &mut out).unwrap();
+        let words: Vec<f32> = out.samples().map(|sample| sample[1]).collect();
+        assert_eq!((out.first(), words), (2, vec![8.0, 12.0]));
+    }
+}

@@ -1,0 +1,182 @@
+//! What each operator costs for each channel-sample, in nanoseconds of processor time: 32 channels at 250 Hz in packets, or
+//! windows, of 50 ms. The column in docs/reference/operators.md.
+//!
+//! `cargo bench -p neuraflow-ops --bench costs`
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a bench prints, and fails by panicking")]
+
+use std::hint::black_box;
+use std::sync::Arc;
+use std::time::Duration;
+
+use cpu_time::ProcessTime;
+use ndarray::Array2;
+use neuraflow_core::model::{
+    Channel, Chunk, Features, SamplingRate, Span, StreamHeader, StreamKey, Window, WindowInfo, WindowStatus,
+};
+use neuraflow_core::operator::{Missing, Operator, SignalSpec, WindowItem, WindowSpec};
+use neuraflow_ops::artifact::{ArtifactFlags, Blinks, EogRegression, EogWeights, Kurtosis};
+use neuraflow_ops::feature::{
+    Aperiodic, BandPower, Coherence, EnvelopePower, Hjorth, LineLength, LogVariance, Morlet, Multitaper,
+    Periodogram, PhaseLocking, Rms, Spectrum,
+};
+use neuraflow_ops::filter::{
+    Butterworth, Chebyshev1, Chebyshev2, Comb, DcRemoval, Detrend, Elliptic, Envelope, Fir, Notch, Resample,
+    ZScore,
+};
+use neuraflow_ops::quality::{LineNoise, Railed, SignalQuality};
+use neuraflow_ops::spatial::{BadChannels, Bipolar, CommonAverage, Laplacian, Montage, SpatialFilter};
+
+const NAMES: &str = "Fp1 Fpz Fp2 F7 F3 Fz F4 F8 FC5 FC1 FC2 FC6 T7 C3 Cz C4 T8 CP5 CP1 CP2 CP6 P7 P3 Pz P4 P8 PO3 O1 Oz O2 \
+                     EOG1 EOG2";
+
+/// Seconds of signal that a run is of, and those ahead that fill look-backs.
+const SECONDS: i64 = 20;
+const AHEAD: i64 = 5;
+
+fn signal() -> SignalSpec {
+    let channels: Arc<[Channel]> = NAMES.split(' ').map(Channel::new).collect();
+    SignalSpec { channels, rate: SamplingRate::hz(250).unwrap(), missing: Missing::Restart }
+}
+
+/// The samples of each 50 ms.
+fn pieces(spec: &SignalSpec) -> Vec<Chunk> {
+    let (width, mut state) = (spec.channels.len(), 1_u32);
+    let mut walk = vec![0.0_f32; width];
+    let edge = |index: i64| spec.rate.first_at_or_after(Span::millis(50 * index));
+    let piece = |index: i64| {
+        let mut chunk = Chunk::new(edge(index), width);
+        for _ in edge(index)..edge(index + 1) {
+            for value in &mut walk {
+                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                *value = 0.98 * *value + (state >> 16) as f32 / 6_000.0 - 5.0;
+            }
+            chunk.extend(&walk);
+        }
+        chunk
+    };
+    (0..20 * (SECONDS + AHEAD)).map(piece).collect()
+}
+
+/// The median of five runs, each of a fresh instance; `run` takes in one piece.
+fn measure<O>(
+    name: &str,
+    pieces: &[Chunk],
+    mut fresh: impl FnMut() -> O,
+    mut run: impl FnMut(&mut O, &Chunk),
+) {
+    let (ahead, timed) = pieces.split_at((20 * AHEAD) as usize);
+    let values: usize = timed.iter().map(|chunk| chunk.values().len()).sum();
+    let mut times: Vec<Duration> = (0..5)
+        .map(|_| {
+            let mut operator = fresh();
+            ahead.iter().for_each(|piece| run(&mut operator, piece));
+            let start = ProcessTime::now();
+            timed.iter().for_each(|piece| run(&mut operator, black_box(piece)));
+            start.elapsed()
+        })
+        .collect();
+    times.sort();
+    println!("{name:>28} {:8.2} ns", times[2].as_nanos() as f64 / values as f64);
+}
+
+fn stage<O: Operator<In = Chunk, Out = Chunk>>(name: &str, pieces: &[Chunk], make: impl Fn() -> O) {
+    let fresh = || {
+        let mut operator = make();
+        let announced = operator.prepare(&signal()).unwrap();
+        (operator, Chunk::default(), announced.channels.len())
+    };
+    measure(name, pieces, fresh, |(operator, out, channels), piece| {
+        out.restart(piece.first(), *channels);
+        operator.process(piece, out).unwrap();
+        black_box(out.values());
+    });
+}
+
+fn feature<O: Operator<In = Window, Out = Features>>(name: &str, pieces: &[Chunk], make: impl Fn() -> O) {
+    let signal = signal();
+    let header = StreamHeader::new(StreamKey::default(), "bench", signal.rate, signal.channels.to_vec());
+    let info = WindowInfo {
+        start: header.t0,
+        end: header.t0,
+        stream: Arc::new(header),
+        index: 0,
+        expected: 13,
+        received: 13,
+        imputed: 0,
+        status: WindowStatus::Complete,
+        warm_up: false,
+        arrival: 0,
+        marker: None,
+    };
+    let fresh = || {
+        let mut operator = make();
+        let spec = operator.prepare(&WindowSpec { signal: signal.clone(), hop: Span::millis(50) }).unwrap();
+        (
+            operator,
+            Features::blank(info.clone(), &spec),
+            Window { info: info.clone(), samples: Chunk::default() },
+        )
+    };
+    measure(name, pieces, fresh, |(operator, out, window), piece| {
+        window.samples.clone_from(piece);
+        out.begin(&info);
+        operator.process(window, out).unwrap();
+        black_box(&out.values);
+    });
+}
+
+fn main() {
+    let pieces = pieces(&signal());
+    let p = &pieces[..];
+    stage("Butterworth", p, || Butterworth::bandpass(4, 1.0..40.0));
+    stage("Chebyshev1", p, || Chebyshev1::bandpass(4, 0.5, 1.0..40.0));
+    stage("Chebyshev2", p, || Chebyshev2::bandpass(4, 40.0, 0.5..45.0));
+    stage("Elliptic", p, || Elliptic::bandpass(3, 0.5, 40.0, 1.0..40.0));
+    stage("Notch", p, || Notch::new(50.0, 30.0));
+    stage("Comb", p, || Comb::notch(50.0, 30.0));
+    stage("DcRemoval", p, || DcRemoval::over_millis(1_000));
+    stage("Fir, 101 taps", p, || Fir::bandpass(101, 1.0..40.0));
+    stage("Detrend, 1 s", p, || Detrend::linear(1_000));
+    stage("Envelope, 8 Hz", p, || Envelope::down_to(8.0));
+    stage("ZScore", p, || ZScore::running(1_000));
+    stage("Resample, to 125 Hz", p, || Resample::decimate(2));
+    stage("Resample, to 256 Hz", p, || Resample::to(SamplingRate::hz(256).unwrap()));
+
+    stage("BadChannels", p, || BadChannels::of(["T7", "P8"]));
+    stage("Montage", p, || Montage::of(NAMES.split(' ')).referenced_to(["T7", "T8"]));
+    stage("CommonAverage", p, CommonAverage::new);
+    stage("Laplacian", p, Laplacian::new);
+    stage("Bipolar", p, || Bipolar::pairs(NAMES.split(' ').zip(NAMES.split(' ').skip(1))));
+    let weights = Array2::from_shape_fn((32, 32), |(o, c)| 1.0 / (1.0 + (o + c) as f64));
+    stage("SpatialFilter, 32 x 32", p, || {
+        SpatialFilter::new(NAMES.split(' '), NAMES.split(' '), weights.clone())
+    });
+    let channels = &signal().channels;
+    let recording =
+        Array2::from_shape_fn((500, 32), |(n, c)| f64::from(pieces[n / 12].values()[n % 12 * 32 + c]));
+    let eyes = EogWeights::fit(recording.view(), channels).unwrap();
+    stage("EogRegression", p, || EogRegression::new(eyes.clone()));
+
+    feature("ArtifactFlags", p, ArtifactFlags::new);
+    feature("Kurtosis, 1 s", p, Kurtosis::new);
+    feature("Blinks", p, Blinks::new);
+    feature("SignalQuality, 1 s", p, SignalQuality::new);
+    feature("Railed, 1 s", p, || Railed::at(-1e5, 1e5));
+    feature("LineNoise, 1 s", p, || LineNoise::at(50.0));
+
+    let bands = || [("alpha", 8.0..13.0), ("beta", 13.0..30.0)];
+    feature("BandPower, 1 s", p, || BandPower::bands(bands()));
+    feature("EnvelopePower, 2 bands", p, || EnvelopePower::bands(bands()));
+    feature("Morlet, 10 and 20 Hz", p, || Morlet::at([10.0, 20.0]));
+    feature("Spectrum, 1 s", p, || Spectrum::new().up_to_hz(45.0));
+    feature("Multitaper, 1 s", p, || Multitaper::new().up_to_hz(45.0));
+    feature("Periodogram", p, Periodogram::new);
+    feature("Aperiodic, 4 s", p, || Aperiodic::between(2.0..40.0));
+    let pairs = || NAMES.split(' ').zip(NAMES.split(' ').skip(1)).take(16);
+    feature("Coherence, 16 pairs, 4 s", p, || Coherence::of(pairs(), bands()));
+    feature("PhaseLocking, 16 pairs, 1 s", p, || PhaseLocking::of(pairs(), bands()));
+    feature("Hjorth, 1 s", p, Hjorth::new);
+    feature("LineLength, 1 s", p, LineLength::new);
+    feature("Rms", p, Rms::new);
+    feature("LogVariance", p, LogVariance::new);
+}
