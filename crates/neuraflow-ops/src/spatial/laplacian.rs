@@ -130,6 +130,30 @@ mod tests {
         assert!(of("Status").is_empty());
     }
 
+    /// The 64 channels of the EEG Motor Movement/Imagery recordings.
+    const CAP: &str = "FC5 FC3 FC1 FCz FC2 FC4 FC6 C5 C3 C1 Cz C2 C4 C6 CP5 CP3 CP1 CPz CP2 CP4 CP6 Fp1 Fpz Fp2 AF7 AF3 AFz \
+                       AF4 AF8 F7 F5 F3 F1 Fz F2 F4 F6 F8 FT7 FT8 T7 T8 T9 T10 TP7 TP8 P7 P5 P3 P1 Pz P2 P4 P6 P8 PO7 PO3 \
+                       POz PO4 PO8 O1 Oz O2 Iz";
+
+    #[test]
+    fn on_a_cap_of_64_every_inner_channel_has_the_four_around_it() {
+        let names: Vec<&str> = CAP.split(' ').collect();
+        assert_eq!(names.len(), 64);
+        let outputs = plan(4, &names).unwrap();
+        for (channel, around) in [
+            ("C3", ["C1", "C5", "CP3", "FC3"]),
+            ("C4", ["C2", "C6", "CP4", "FC4"]),
+            ("FC2", ["C2", "F2", "FC4", "FCz"]),
+            ("CPz", ["CP1", "CP2", "Cz", "Pz"]),
+            ("P1", ["CP1", "P3", "PO3", "Pz"]),
+        ] {
+            let at = names.iter().position(|name| *name == channel).unwrap();
+            let mut found: Vec<&str> = outputs[at].reference.iter().map(|(k, _)| names[*k]).collect();
+            found.sort_unstable();
+            assert_eq!(found, around, "{channel}");
+        }
+    }
+
     #[test]
     fn a_missing_neighbour_is_left_out_of_the_mean() {
         let outputs = plan(4, &["Cz", "C3", "C4", "Fz", "Pz"]).unwrap();
