@@ -11,9 +11,9 @@ use neuraflow_core::window::{EpochConfig, GapPolicy};
 use super::parts::{Keep, Script, header};
 
 /// Holds each value until the next: `up` samples for every `down`, each the last value at or before it.
-struct Hold {
-    up: u64,
-    down: u64,
+pub(crate) struct Hold {
+    pub(crate) up: u64,
+    pub(crate) down: u64,
 }
 
 impl Hold {

@@ -7,6 +7,7 @@ use neuraflow_core::dataflow::{LateSamples, Pipeline, Report, StreamMarker, Tumb
 use neuraflow_core::model::{Features, Span, Window, WindowInfo};
 use neuraflow_core::window::EpochConfig;
 
+use super::super::rates::Hold;
 use super::operators::{Running, Smooth};
 use super::sink::{Append, File, Row, by_stream};
 use super::tape::{Fuse, Tape};
@@ -21,17 +22,19 @@ pub(crate) struct Files {
     epochs: File,
     late: File,
     markers: File,
+    slower: File,
     windows: File,
 }
 
 impl Files {
     pub(crate) fn all(&self) -> All {
-        let Self { features, epochs, late, markers, windows } = self;
+        let Self { features, epochs, late, markers, slower, windows } = self;
         [
             ("features", features),
             ("epochs", epochs),
             ("late", late),
             ("markers", markers),
+            ("slower", slower),
             ("windows", windows),
         ]
         .map(|(name, file)| (name, by_stream(file)))
@@ -43,9 +46,9 @@ fn info(info: &WindowInfo) -> String {
     let WindowInfo {
         stream, index, start, end, expected, received, imputed, status, warm_up, marker, ..
     } = info;
-    let t0 = stream.t0;
+    let (t0, rate) = (stream.t0, stream.rate);
     format!(
-        "{t0:?} {index} {start:?} {end:?} {expected} {received} {imputed} {status:?} {warm_up} {marker:?}"
+        "{t0:?} {rate} {index} {start:?} {end:?} {expected} {received} {imputed} {status:?} {warm_up} {marker:?}"
     )
 }
 
@@ -102,6 +105,11 @@ pub(crate) fn pipeline(tapes: &[Tape], files: &Files, fuses: &Fuses) -> Pipeline
         .late(append!("late", late, late))
         .markers(append!("markers", markers, marker))
         .branch(|signal| signal.epochs(epochs).sink(append!("epochs", epochs, window)))
+        .branch(|signal| {
+            let slower = signal.stage(|| Hold { up: 2, down: 5 }).stage(|| Smooth::holding(3));
+            let feature = || Running::later(1, Fuse::never());
+            slower.window(Tumbling::millis(50)).feature(feature).sink(append!("slower", slower, features))
+        })
         .stage(|| Smooth::holding(7))
         .branch(|signal| signal.window(Tumbling::millis(100)).sink(append!("windows", windows, window)))
         .window(Tumbling::millis(50))
