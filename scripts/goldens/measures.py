@@ -141,8 +141,8 @@ def blinks():
         counts[at : at + length, 0] += np.round(height * np.hanning(length)).astype(np.int64)[: samples - at]
     x = counts / 4.0
     y = band_passed(x, 2, 1.0, 10.0)[:, 0]
-    refractory = round(0.25 * RATE)
-    threshold, blinking, last = 75.0, False, -refractory
+    refractory = round(0.5 * RATE)
+    threshold, blinking, last = 100.0, False, -refractory
     part, onset = np.zeros(samples, bool), np.zeros(samples, bool)
     for n, value in enumerate(np.abs(y)):
         if blinking:

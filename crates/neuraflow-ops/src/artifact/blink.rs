@@ -15,7 +15,7 @@ use crate::spatial::find;
 /// Finds blinks as they happen, in EOG channels and over the forehead (Fp1, Fpz, Fp2, AF7, AF8), or in channels by name.
 ///
 /// Each channel passes a causal Butterworth band-pass of order 2 from 1 to 10 Hz, where blinks are and little else is as large. A blink
-/// begins where its magnitude rises above the threshold, at the earliest 250 ms after the one before began, and lasts until it falls below half of it.
+/// begins where its magnitude rises above the threshold, at the earliest 500 ms after the one before began, and lasts until it falls below half of it.
 ///
 /// | column | is |
 /// |---|---|
@@ -27,8 +27,8 @@ use crate::spatial::find;
 /// after it filter and waiting time start anew or go on, as the stream's [`Missing`] says. `peak` is NaN where no value is valid. The
 /// filter's delay, about 50 ms at a blink's 3 Hz, is in the latency. State: the filter's, and two numbers a channel.
 ///
-/// Source: the band and the shape of the criterion are those of `mne.preprocessing.find_eog_events`, made causal; thresholds are this
-/// library's.
+/// On two minutes of a cap's Fp1 (S001R04 of EEGMMIDB) it finds 39, of which 29 are among the 33 that `mne.preprocessing.find_eog_events`
+/// finds in the whole recording at once. Source: the band is MNE's; threshold and waiting time are this library's.
 ///
 /// # Errors
 /// `prepare`: no channel to watch, or a name that no channel has; a threshold that is not above 0; a sampling rate of 20 Hz or less.
@@ -37,7 +37,7 @@ use crate::spatial::find;
 /// ```
 /// use neuraflow_ops::artifact::Blinks;
 /// // In a pipeline: .feature(Blinks::new), or
-/// let frontal = Blinks::new().threshold(100.0).channels(["Fp1", "Fp2"]);
+/// let frontal = Blinks::new().threshold(150.0).channels(["Fp1", "Fp2"]);
 /// # let _ = frontal;
 /// ```
 #[derive(Clone, Debug)]
@@ -72,16 +72,16 @@ struct Eye {
 const BAND: (f64, f64) = (1.0, 10.0);
 
 /// Onsets are at least so far apart: a blink has a second lobe behind the filter.
-const REFRACTORY: Span = Span::millis(250);
+const REFRACTORY: Span = Span::millis(500);
 
 impl Default for Blinks {
     fn default() -> Self {
-        Self { names: Vec::new(), threshold: 75.0, running: None }
+        Self { names: Vec::new(), threshold: 100.0, running: None }
     }
 }
 
 impl Blinks {
-    /// Above 75 µV, in EOG channels and over the forehead.
+    /// Above 100 µV, in EOG channels and over the forehead.
     pub fn new() -> Self {
         Self::default()
     }
@@ -162,7 +162,7 @@ impl Operator for Blinks {
         if !(self.threshold > 0.0 && self.threshold.is_finite()) {
             return Err(OperatorError::Spec {
                 what: "threshold of a blink",
-                expected: "above 0 µV; 75 is usual behind the filter".to_owned(),
+                expected: "above 0 µV; 100 is usual behind the filter".to_owned(),
                 found: format!("{} µV", self.threshold),
             });
         }
