@@ -17,7 +17,7 @@ use super::values::{Headset, band, headset, range, seconds};
     after_help = "Examples:\n  cargo run --release --example live -- --synthetic 64@160 --faults gap,dropout\n  cargo run --release --example live -- --recording S001R04.edf --speed real --stay\n  cargo run --release --example live -- --recording S001R04.edf --out results --report run.html"
 )]
 pub struct Options {
-    /// Recording to replay (EDF, EDF+, BDF, BDF+).
+    /// Recording to replay (EDF, EDF+, BDF, BDF+, GDF, Muse CSV).
     #[arg(long, value_name = "FILE", conflicts_with = "synthetic")]
     pub recording: Option<PathBuf>,
     /// Synthetic headset: channels @ sampling rate x streams.

@@ -2,25 +2,19 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // helpers outside #[test]
 
+#[path = "support/facts.rs"]
+mod facts;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
+use facts::{agrees, list};
 use neuraflow_core::model::{ChannelKind, Unit};
 use neuraflow_core::testing::data;
 use neuraflow_sources::recording::edf::Edf;
 use neuraflow_sources::recording::{Block, Recording};
 use serde_json::Value;
-
-/// `found` printed to `digits` significant digits is the number printed in the facts.
-fn agrees(found: f64, fact: &Value, digits: usize) -> bool {
-    let printed: f64 = format!("{found:.*e}", digits - 1).parse().unwrap();
-    printed == fact.as_f64().unwrap()
-}
-
-fn list<'v>(facts: &'v Value, name: &str) -> &'v [Value] {
-    facts.get(name).and_then(Value::as_array).map_or(&[], Vec::as_slice)
-}
 
 /// All samples of one signal in the unit the file declares, and as integers.
 fn signal(file: &mut Edf, index: usize) -> (Vec<f64>, Vec<i32>) {

@@ -46,7 +46,7 @@ fn memory_is_bounded_by_the_file_and_not_by_its_claims() {
     let written = [dense.bytes(), vast.bytes(), many.bytes(), claims.bytes(), signals, samples.bytes()];
     let written: Vec<Temporary> = written.iter().map(|bytes| Temporary::with(bytes)).collect();
     let mut paths: Vec<_> = written.iter().map(|file| file.0.clone()).collect();
-    for folder in ["malformed", "edf", "bdf"] {
+    for folder in ["malformed", "edf", "bdf", "gdf", "muse/SSVEP_subject1_session1"] {
         let entries = data::recording(folder).into_iter().flat_map(|folder| fs::read_dir(folder).unwrap());
         paths.extend(entries.map(|entry| entry.unwrap().path()));
     }

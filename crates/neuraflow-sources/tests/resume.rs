@@ -210,7 +210,8 @@ proptest! {
 
 #[test]
 fn real_recordings() {
-    for name in ["edf/S001R04.edf", "bdf"] {
+    let damaged_muse = "malformed/muse_01_ragged_duplicate_reordered_gap.csv"; // with holes
+    for name in ["edf/S001R04.edf", "bdf", "gdf", "muse/SSVEP_subject1_session1", damaged_muse] {
         let Some(path) = data::recording(name) else { return };
         let files = match path.is_dir() {
             true => std::fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()).collect(),

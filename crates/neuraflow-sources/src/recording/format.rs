@@ -5,19 +5,22 @@
 pub(super) enum Sniffed {
     /// EDF, EDF+, BDF or BDF+.
     Edf,
+    /// GDF, of whatever version.
+    Gdf,
+    /// Samples of a Muse headband as text.
+    Muse,
     /// Something else, in words.
     Other(String),
 }
 
 /// The formats that can be read, for error messages.
-pub(super) const READABLE: &str = "EDF, EDF+, BDF, BDF+";
+pub(super) const READABLE: &str = "EDF, EDF+, BDF, BDF+, GDF, Muse CSV";
 /// How many bytes [`sniff`] wants to see.
 pub(super) const SNIFFED_BYTES: usize = 512;
 
 /// Binary magics, at the file's first byte.
-const MAGICS: [(&[u8], &str); 14] = [
+const MAGICS: [(&[u8], &str); 13] = [
     (b"XDF:", "XDF"),
-    (b"GDF ", "GDF"),
     (b"Brain Vision Data Exchange Header", "a BrainVision header (.vhdr)"),
     (b"Brain Vision Data Exchange Marker", "a BrainVision marker file (.vmrk: open the .vhdr instead)"),
     (b"BrainVision Data Exchange Header", "a BrainVision header (.vhdr)"),
@@ -38,6 +41,9 @@ pub(super) fn sniff(head: &[u8]) -> Sniffed {
     if head.starts_with(b"\xffBIOSEMI") || is_edf_version(head) {
         return Sniffed::Edf;
     }
+    if head.starts_with(b"GDF ") {
+        return Sniffed::Gdf;
+    }
     if let Some((_, what)) = MAGICS.iter().find(|(magic, _)| head.starts_with(magic)) {
         return other(what);
     }
@@ -47,7 +53,7 @@ pub(super) fn sniff(head: &[u8]) -> Sniffed {
         return other("an HTML page (a download page saved in place of the recording?)");
     }
     if text.starts_with("timestamps,tp9") {
-        return other("Muse CSV");
+        return Sniffed::Muse;
     }
     let printable = |b: &u8| matches!(b, b' '..=b'~' | b'\t' | b'\r' | b'\n');
     if !head.is_empty() && head.iter().all(printable) {
@@ -72,18 +78,18 @@ mod tests {
     fn goes_by_content() {
         assert_eq!(sniff(b"0       X X X X"), Sniffed::Edf);
         assert_eq!(sniff(b"\xffBIOSEMI"), Sniffed::Edf);
+        assert_eq!(sniff(b"GDF 9.99X"), Sniffed::Gdf);
+        assert_eq!(sniff(b"timestamps,TP9,AF7"), Sniffed::Muse);
         for (head, word) in [
             (&b"XDF:\x01"[..], "XDF"),
             (b"XDG:\x01:", "58 44 47"),
-            (b"GDF 9.99X", "GDF"),
             (b"\n<!DOCTYPE html>", "HTML"),
-            (b"timestamps,TP9,AF7", "Muse"),
             (b"%OpenBCI Raw", "OpenBCI"),
             (b"0,1,2\n3,4,5\n", "text"),
         ] {
             match sniff(head) {
                 Sniffed::Other(what) => assert!(what.contains(word), "{what}"),
-                Sniffed::Edf => panic!("{head:?} is no EDF"),
+                known => panic!("{head:?} is taken for {known:?}"),
             }
         }
     }

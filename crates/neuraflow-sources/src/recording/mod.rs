@@ -4,8 +4,14 @@
 //! and blocks of samples. Faults that can be got over without guessing are reported as [`Warning`]s that say what
 //! was dropped; anything else is a [`SourceError`] that names the file, the field, what was expected and found.
 
+mod calibration;
+mod date;
 pub mod edf;
+mod fields;
 mod format;
+pub mod gdf;
+mod muse;
+mod positioned;
 mod reader;
 mod warning;
 
@@ -46,7 +52,7 @@ pub struct Recording {
 }
 
 impl Recording {
-    /// Opens a recording of any format there is a reader for (EDF, EDF+, BDF, BDF+), recognised by its content.
+    /// Opens a recording of any format there is a reader for (EDF, EDF+, BDF, BDF+, GDF, Muse CSV), recognised by its content.
     ///
     /// # Errors
     /// [`SourceError::Io`] where the system refuses the file, [`SourceError::UnsupportedFormat`] where no reader
@@ -65,6 +71,8 @@ impl Recording {
         let key = StreamKey::of_names(&stem, "recording");
         let opened = match format::sniff(&head) {
             Sniffed::Edf => edf::Edf::opened(file, size, &target, key, &stem)?,
+            Sniffed::Gdf => gdf::Gdf::opened(file, size, &target, key, &stem)?,
+            Sniffed::Muse => muse::Muse::opened(file, size, &target, key, &stem)?,
             Sniffed::Other(found) => {
                 return Err(SourceError::UnsupportedFormat { target, found, readable: READABLE });
             }

@@ -10,7 +10,8 @@ use neuraflow_core::source::SourceError;
 
 use super::Warning;
 
-/// One piece of a recording: a chunk of each of its streams. In EDF and BDF it is a data record.
+/// One piece of a recording: a chunk of each of its streams. In EDF and BDF it is a data record; in GDF, where a record may
+/// be a single sample, as many of them as make up 256 samples; in Muse CSV 256 lines.
 ///
 /// Reuse one for the whole recording; its memory is kept.
 #[derive(Clone, Debug, Default, PartialEq)]

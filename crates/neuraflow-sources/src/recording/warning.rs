@@ -1,6 +1,7 @@
 //! What a reader recovered from, said out loud.
 
 use std::fmt;
+use std::io::{self, ErrorKind};
 
 use neuraflow_core::source::SourceError;
 
@@ -59,4 +60,13 @@ pub(crate) fn malformed(
         expected: expected.into(),
         found: found.into(),
     }
+}
+
+/// The error for a part of `target` that could not be read.
+pub(super) fn unreadable(target: &str, place: String, source: io::Error) -> SourceError {
+    if source.kind() == ErrorKind::UnexpectedEof {
+        let expected = "the bytes that were there when it was opened";
+        return malformed(target, place, expected, "the end of the file");
+    }
+    SourceError::Io { action: "read", target: format!("{target}, {place}"), source }
 }

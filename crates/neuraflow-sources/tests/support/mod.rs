@@ -1,4 +1,4 @@
-//! A small writer of EDF and BDF files, good and bad, for tests.
+//! A small writer of EDF and BDF files, good and bad, for tests, and files that go when a test ends.
 #![allow(dead_code, missing_docs, unreachable_pub, clippy::unwrap_used)]
 
 use std::fs;

@@ -5,7 +5,7 @@
 
 use neuraflow_core::model::{Marker, Span, Timestamp};
 
-use super::fields;
+use crate::recording::fields;
 
 const TEXT: u8 = 0x14;
 const DURATION: u8 = 0x15;

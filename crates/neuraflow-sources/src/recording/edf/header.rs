@@ -7,10 +7,10 @@ use std::io::Read;
 use neuraflow_core::model::Timestamp;
 use neuraflow_core::source::SourceError;
 
-use super::calibration::Calibration;
-use super::{fields, start};
-use crate::recording::Warning;
+use super::start;
+use crate::recording::calibration::Calibration;
 use crate::recording::warning::malformed;
+use crate::recording::{Warning, fields};
 
 /// Bytes of the fixed part, and of each signal's part.
 const PART: u64 = 256;

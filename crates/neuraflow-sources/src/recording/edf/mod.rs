@@ -5,8 +5,6 @@
 //! the specifications at edfplus.info; BDF is EDF with 24-bit samples.
 
 mod annotations;
-mod calibration;
-mod fields;
 mod header;
 mod records;
 mod scan;
@@ -22,10 +20,10 @@ use neuraflow_core::model::{
 };
 use neuraflow_core::source::SourceError;
 
-pub use self::calibration::Calibration;
 pub use self::header::{EdfHeader, EdfSignal};
 use self::records::Records;
 use self::timeline::Timeline;
+pub use super::calibration::Calibration;
 use super::reader::{Block, Contents, Opened, RecordingReader, open_file};
 use super::warning::malformed;
 

@@ -2,18 +2,11 @@
 
 use neuraflow_core::model::Timestamp;
 
-use super::fields;
-use crate::recording::Warning;
+use crate::recording::date::Date;
+use crate::recording::{Warning, fields};
 
 const MONTHS: [&str; 12] =
     ["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"];
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Date {
-    year: i64,
-    month: u32,
-    day: u32,
-}
 
 /// The start by the header's date (`dd.mm.yy`) and time (`hh.mm.ss`) fields, taken as UTC: EDF knows no time zone.
 ///
@@ -36,7 +29,7 @@ pub(super) fn start(date: &[u8], time: &[u8], recording: &str, warnings: &mut Ve
         (short, full) => short.or(full),
     };
     let instant = day.zip(clock(time)).and_then(|(day, seconds)| {
-        let seconds = days_since_epoch(day).checked_mul(86_400)?.checked_add(seconds)?;
+        let seconds = day.days_since_epoch().checked_mul(86_400)?.checked_add(seconds)?;
         seconds.checked_mul(1_000_000_000)
     });
     if let Some(nanos) = instant {
@@ -87,30 +80,6 @@ fn startdate(recording: &str) -> Option<Date> {
     let month = MONTHS.iter().position(|month| month.eq_ignore_ascii_case(name))? as u32 + 1;
     let year = parts.next().filter(|year| year.len() == 4)?.parse().ok()?;
     Date { year, month, day }.checked()
-}
-
-impl Date {
-    fn checked(self) -> Option<Self> {
-        let leap = self.year % 4 == 0 && (self.year % 100 != 0 || self.year % 400 == 0);
-        let days = match self.month {
-            4 | 6 | 9 | 11 => 30,
-            2 if leap => 29,
-            2 => 28,
-            1..=12 => 31,
-            _ => return None,
-        };
-        (1..=days).contains(&self.day).then_some(self)
-    }
-}
-
-/// Days from 1970-01-01 in the proleptic Gregorian calendar.
-fn days_since_epoch(date: Date) -> i64 {
-    // Years counted from March, so that the leap day comes last.
-    let year = if date.month <= 2 { date.year - 1 } else { date.year };
-    let month = i64::from((date.month + 9) % 12);
-    let before_month = (153 * month + 2) / 5;
-    let before_year = 365 * year + year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400);
-    before_year + before_month + i64::from(date.day) - 1 - 719_468
 }
 
 #[cfg(test)]

@@ -1,13 +1,13 @@
-//! The fixed-width text fields that an EDF header is made of.
+//! Numbers and texts as headers and tables have them: fixed-width fields, padded with spaces or zeros.
 
 /// Text with its padding cut: UTF-8 where it is valid UTF-8, else latin-1, which every byte is.
-pub(super) fn text(bytes: &[u8]) -> String {
+pub(crate) fn text(bytes: &[u8]) -> String {
     let end = bytes.iter().rposition(|b| !matches!(b, b' ' | 0)).map_or(0, |last| last + 1);
     decode(&bytes[..end])
 }
 
 /// Bytes as UTF-8 if they are valid UTF-8, else as latin-1.
-pub(super) fn decode(bytes: &[u8]) -> String {
+pub(crate) fn decode(bytes: &[u8]) -> String {
     match std::str::from_utf8(bytes) {
         Ok(text) => text.to_owned(),
         Err(_) => bytes.iter().map(|&b| char::from(b)).collect(),
@@ -15,7 +15,7 @@ pub(super) fn decode(bytes: &[u8]) -> String {
 }
 
 /// A field as an error message shows it.
-pub(super) fn shown(bytes: &[u8]) -> String {
+pub(crate) fn shown(bytes: &[u8]) -> String {
     format!("{:?}", text(bytes))
 }
 
@@ -27,17 +27,17 @@ fn number(bytes: &[u8]) -> Option<&str> {
 }
 
 /// A whole number.
-pub(super) fn integer(bytes: &[u8]) -> Option<i64> {
+pub(crate) fn integer(bytes: &[u8]) -> Option<i64> {
     number(bytes)?.parse().ok()
 }
 
 /// A finite real number that an `f32` can hold.
-pub(super) fn real(bytes: &[u8]) -> Option<f64> {
+pub(crate) fn real(bytes: &[u8]) -> Option<f64> {
     number(bytes)?.parse::<f64>().ok().filter(|value| value.abs() <= 1e30)
 }
 
 /// A decimal number of zero or more, exactly: `(numerator, power of ten)`, `9.59375` as 959375/100000.
-pub(super) fn decimal(bytes: &[u8]) -> Option<(u64, u64)> {
+pub(crate) fn decimal(bytes: &[u8]) -> Option<(u64, u64)> {
     let text = number(bytes)?;
     let text = text.strip_prefix('+').unwrap_or(text);
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
@@ -54,7 +54,7 @@ pub(super) fn decimal(bytes: &[u8]) -> Option<(u64, u64)> {
 
 /// Seconds written as a decimal, in nanoseconds: exact to the nanosecond, digits beyond are rounded (ties away
 /// from zero). A sign is allowed.
-pub(super) fn nanos(bytes: &[u8]) -> Option<i64> {
+pub(crate) fn nanos(bytes: &[u8]) -> Option<i64> {
     let text = std::str::from_utf8(bytes).ok()?;
     let (negative, text) = match text.as_bytes().first()? {
         b'-' => (true, &text[1..]),

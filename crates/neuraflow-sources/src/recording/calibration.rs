@@ -1,4 +1,4 @@
-//! From digital counts to physical values.
+//! From the numbers in a file to physical values.
 
 use neuraflow_core::model::Unit;
 
@@ -24,21 +24,22 @@ impl Calibration {
     /// where the ranges determine no line, or one whose sign is doubtful: the digital range is empty or reversed
     /// (EDF inverts a signal by its physical range), or the physical range is empty.
     pub fn new(digital: (i64, i64), physical: (f64, f64), unit: &str) -> Option<Self> {
-        // The equal physical bounds are as the header's decimal text has them, so that equality is exact.
-        if digital.0 >= digital.1 || physical.0 == physical.1 {
+        Self::through((digital.0 as f64, digital.1 as f64), physical, unit)
+    }
+
+    /// The same, where the file's numbers need not be whole.
+    pub(super) fn through(digital: (f64, f64), physical: (f64, f64), unit: &str) -> Option<Self> {
+        // The physical bounds are as the header has them, so that equality is exact. NaN determines no line either.
+        let increasing = digital.0 < digital.1 && digital.1 - digital.0 < f64::INFINITY;
+        let gain = (physical.1 - physical.0) / (digital.1 - digital.0);
+        if !increasing || physical.0 == physical.1 || !gain.is_finite() {
             return None;
         }
         let (scale, unit) = match microvolts_per(unit) {
             Some(scale) => (scale, Unit::Microvolt),
             None => (1.0, Unit::Other(unit.to_owned())),
         };
-        Some(Self {
-            digital_min: digital.0 as f64,
-            gain: (physical.1 - physical.0) / (digital.1 as f64 - digital.0 as f64),
-            physical_min: physical.0,
-            scale,
-            unit,
-        })
+        Some(Self { digital_min: digital.0, gain, physical_min: physical.0, scale, unit })
     }
 
     /// No calibration: physical values are the digital counts.
@@ -49,12 +50,23 @@ impl Calibration {
 
     /// The physical value of a count, in the unit that the file declares.
     pub fn physical(&self, digital: i32) -> f64 {
-        (f64::from(digital) - self.digital_min) * self.gain + self.physical_min
+        self.physical_of(f64::from(digital))
+    }
+
+    /// The same, where the file's numbers need not be whole.
+    pub(super) fn physical_of(&self, digital: f64) -> f64 {
+        (digital - self.digital_min) * self.gain + self.physical_min
     }
 
     /// The value of a count as the stream carries it: voltages in µV, anything else in the declared unit.
     pub fn streamed(&self, digital: i32) -> f32 {
-        (self.physical(digital) * self.scale) as f32
+        self.streamed_of(f64::from(digital))
+    }
+
+    /// The same, where the file's numbers need not be whole. What no `f32` can hold is a missing value.
+    pub(super) fn streamed_of(&self, digital: f64) -> f32 {
+        let value = (self.physical_of(digital) * self.scale) as f32;
+        if value.is_finite() { value } else { f32::NAN }
     }
 
     /// The unit of the [streamed](Self::streamed) values.
