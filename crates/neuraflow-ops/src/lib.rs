@@ -12,9 +12,12 @@
 //! | [`filter`] | [`Butterworth`](filter::Butterworth), [`Chebyshev1`](filter::Chebyshev1), [`Chebyshev2`](filter::Chebyshev2), [`Elliptic`](filter::Elliptic), [`Fir`](filter::Fir), [`Notch`](filter::Notch), [`Comb`](filter::Comb), [`DcRemoval`](filter::DcRemoval), [`Detrend`](filter::Detrend), [`Envelope`](filter::Envelope), [`ZScore`](filter::ZScore), [`Resample`](filter::Resample) | signal → signal |
 //! | [`spatial`] | [`BadChannels`](spatial::BadChannels), [`Montage`](spatial::Montage), [`CommonAverage`](spatial::CommonAverage), [`Laplacian`](spatial::Laplacian), [`Bipolar`](spatial::Bipolar), [`SpatialFilter`](spatial::SpatialFilter) | signal → signal |
 //! | [`feature`] | [`BandPower`](feature::BandPower), [`EnvelopePower`](feature::EnvelopePower), [`Morlet`](feature::Morlet), [`Spectrum`](feature::Spectrum), [`Multitaper`](feature::Multitaper), [`Periodogram`](feature::Periodogram), [`Aperiodic`](feature::Aperiodic), [`Coherence`](feature::Coherence), [`PhaseLocking`](feature::PhaseLocking), [`Hjorth`](feature::Hjorth), [`LineLength`](feature::LineLength), [`Rms`](feature::Rms), [`LogVariance`](feature::LogVariance) | window → features |
+//! | `decode` (feature `linalg`) | `Cca`, `Fbcca`: which flicker is looked at | window → decision |
 //! | [`kernel`] | what they compute with: slices in, slices out, of no type of the engine | |
 
 pub mod artifact;
+#[cfg(feature = "linalg")]
+pub mod decode;
 pub mod feature;
 pub mod filter;
 pub mod kernel;

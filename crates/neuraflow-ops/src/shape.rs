@@ -49,7 +49,7 @@ pub(crate) fn as_array<T: Value>(values: &[T], channels: usize) -> Result<ArrayV
     })
 }
 
-/// The channels that features have rows for: all but triggers, whose numbers are codes.
+/// The channels that features have rows for: by default all but triggers, whose numbers are codes.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Rows {
     /// Channels of the input.
@@ -64,21 +64,27 @@ pub(crate) struct Rows {
 
 impl Rows {
     pub(crate) fn of(channels: &[Channel]) -> Result<Self, OperatorError> {
-        let kept: Vec<(usize, &Channel)> =
-            channels.iter().enumerate().filter(|(_, c)| c.kind() != ChannelKind::Trigger).collect();
-        if kept.is_empty() {
+        let rows = Self::which(channels, |channel| channel.kind() != ChannelKind::Trigger);
+        if rows.len() == 0 {
             return Err(OperatorError::Spec {
                 what: "channels",
                 expected: "at least one that is not a trigger".to_owned(),
                 found: format!("{} channels, none of them a signal", channels.len()),
             });
         }
-        Ok(Self {
+        Ok(rows)
+    }
+
+    /// Rows for these channels alone.
+    pub(crate) fn which(channels: &[Channel], wanted: impl Fn(&Channel) -> bool) -> Self {
+        let kept: Vec<(usize, &Channel)> =
+            channels.iter().enumerate().filter(|(_, channel)| wanted(channel)).collect();
+        Self {
             width: channels.len(),
             channels: kept.iter().map(|(place, _)| *place).collect(),
             names: kept.iter().map(|(place, channel)| unique_name(channels, *place, channel)).collect(),
             microvolts: kept.iter().map(|(_, channel)| *channel.unit() == Unit::Microvolt).collect(),
-        })
+        }
     }
 
     pub(crate) fn len(&self) -> usize {

@@ -41,6 +41,12 @@ impl LookBack {
         }
     }
 
+    /// Samples that it can hold.
+    #[cfg(feature = "linalg")]
+    pub(crate) fn length(&self) -> usize {
+        self.length
+    }
+
     /// Samples it holds.
     fn filled(&self) -> usize {
         self.rings.first().map_or(0, Vec::len)

@@ -206,6 +206,14 @@ pub enum KernelError {
         /// The value in it.
         found: f64,
     },
+    /// A missing value where none can be left out.
+    #[error("expected finite values, found {found} at {index}; leave out samples with missing values")]
+    NotFinite {
+        /// Where in the slice.
+        index: usize,
+        /// The value there.
+        found: f64,
+    },
     /// The state of another filter.
     #[error(
         "expected the state of a filter of {expected} {what}, found {found}; restore it where it was taken"

@@ -4,6 +4,8 @@
 //! unless [`Precision::Single`] is asked for, in a fixed order, without fused multiply-add and without std's transcendental functions, so that one
 //! input gives the same bits on every processor. The reference is SciPy 1.17, to 1e-12 of the greatest output.
 
+#[cfg(feature = "linalg")]
+pub mod cca;
 pub mod stats;
 
 mod analytic;

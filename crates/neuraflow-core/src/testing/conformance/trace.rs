@@ -1,8 +1,10 @@
 //! Everything an operator put out in a run, comparable bit by bit.
 
+use std::fmt::Debug;
+
 use super::report::{Difference, Fault};
-use crate::model::{Chunk, Features, Window, WindowInfo};
-use crate::operator::Item;
+use crate::model::{Chunk, Decision, Features, Window, WindowInfo};
+use crate::operator::{Item, WindowItem};
 
 /// What an output says, in a form that can be compared.
 #[derive(Clone, Debug)]
@@ -52,6 +54,16 @@ impl WindowOutput for Window {
 
     fn fits(&self, spec: &Self::Spec) -> bool {
         self.samples.channels() == spec.signal.channels.len()
+    }
+}
+
+impl<I: Clone + Debug + Send + 'static> WindowOutput for Decision<I> {
+    fn blank(spec: &Self::Spec, info: &WindowInfo) -> Self {
+        <Self as WindowItem>::blank(info.clone(), spec)
+    }
+
+    fn observe(&self) -> Observed {
+        Observed::Text(format!("{:?}", self.outcome))
     }
 }
 
