@@ -70,6 +70,9 @@ mod tutorials {
     mod own_operator {}
     #[doc = include_str!("../docs/tutorials/own-sink.md")]
     mod own_sink {}
+    #[cfg(feature = "linalg")]
+    #[doc = include_str!("../docs/tutorials/ssvep.md")]
+    mod ssvep {}
     #[cfg(feature = "store")]
     #[doc = include_str!("../docs/reference/table.md")]
     mod table {}
