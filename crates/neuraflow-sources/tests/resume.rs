@@ -209,6 +209,16 @@ proptest! {
 }
 
 #[test]
+fn a_block_that_is_read_again_beyond_the_limit_gives_nothing_more() {
+    // The slow stream has been given up to its limit, which lies within the block that the fast one goes on in.
+    let written = with_holes().write();
+    let replay =
+        Replay::open(&written.0).unwrap().packet(100).until(Span::millis(6_261)).speed(Speed::RealTime);
+    let leg = |polls| Leg { workers: 1, polls, budget: 141 };
+    (0..20).for_each(|polls| check(&replay, &[leg(polls), leg(0)]));
+}
+
+#[test]
 fn real_recordings() {
     let damaged_muse = "malformed/muse_01_ragged_duplicate_reordered_gap.csv"; // with holes
     for name in ["edf/S001R04.edf", "bdf", "gdf", "muse/SSVEP_subject1_session1", damaged_muse] {

@@ -232,7 +232,8 @@ impl Stream {
         if chunk.end() >= self.limit {
             self.beyond = true;
         }
-        if chunk.is_empty() || chunk.first() >= self.limit || chunk.end() <= self.next {
+        // Of a block that is read again all that is wanted may have been given, though it goes on beyond the limit.
+        if chunk.is_empty() || chunk.first() >= self.limit || chunk.end().min(self.limit) <= self.next {
             return;
         }
         if self.pending.is_empty() {
