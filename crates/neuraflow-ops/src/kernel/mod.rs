@@ -6,6 +6,8 @@
 
 #[cfg(feature = "linalg")]
 pub mod cca;
+#[cfg(feature = "linalg")]
+pub mod linalg;
 pub mod stats;
 
 mod analytic;
