@@ -13,6 +13,7 @@
 //! | [`spatial`] | [`BadChannels`](spatial::BadChannels), [`Montage`](spatial::Montage), [`CommonAverage`](spatial::CommonAverage), [`Laplacian`](spatial::Laplacian), [`Bipolar`](spatial::Bipolar), [`SpatialFilter`](spatial::SpatialFilter) | signal → signal |
 //! | [`feature`] | [`BandPower`](feature::BandPower), [`EnvelopePower`](feature::EnvelopePower), [`Morlet`](feature::Morlet), [`Spectrum`](feature::Spectrum), [`Multitaper`](feature::Multitaper), [`Periodogram`](feature::Periodogram), [`Aperiodic`](feature::Aperiodic), [`Coherence`](feature::Coherence), [`PhaseLocking`](feature::PhaseLocking), [`Hjorth`](feature::Hjorth), [`LineLength`](feature::LineLength), [`Rms`](feature::Rms), [`LogVariance`](feature::LogVariance) | window → features |
 //! | `decode` (feature `linalg`) | `Cca`, `Fbcca`: which flicker is looked at | window → decision |
+//! | | `Csp`, `Mdm`, `TangentLogistic`: fitted to trials, decide by covariances | features → decision |
 //! | [`kernel`] | what they compute with: slices in, slices out, of no type of the engine | |
 
 pub mod artifact;

@@ -4,12 +4,42 @@
 //! |---|---|---|
 //! | [`Cca`] | correlation with sines of each flicker's frequency | any |
 //! | [`Fbcca`] | the same in several sub-bands | any |
+//! | [`Csp`] | variance through spatial filters, and a linear discriminant | 2 |
+//! | [`Mdm`] | the nearest mean covariance | any |
+//! | [`TangentLogistic`] | logistic regression in the tangent space | 2 |
+//!
+//! The first two need no training. For the others one pipeline trains and decodes; up to its covariances nothing differs:
+//!
+//! ```text
+//! filter → epochs → Covariance ─┬─► collected ─► Trials ─► Csp, Mdm or TangentLogistic ─► Model   (training)
+//!                               └─► Model::decoder ─► Decision                                    (decoding)
+//! ```
+//!
+//! `docs/tutorials/ssvep.md` and `docs/tutorials/motor_imagery.md` lead from a recording to a decoder.
 
 mod cca;
+mod classifier;
+mod csp;
+mod decoder;
+mod envelope;
+mod error;
 mod fbcca;
+mod lda;
+mod logistic;
 mod made_up;
+mod mdm;
+mod model;
 mod segment;
+mod tangent;
 mod targets;
+mod trials;
 
 pub use cca::Cca;
+pub use csp::{Csp, SpatialPatterns};
+pub use decoder::Decoder;
+pub use error::{FitError, ModelError};
 pub use fbcca::Fbcca;
+pub use mdm::Mdm;
+pub use model::Model;
+pub use tangent::TangentLogistic;
+pub use trials::Trials;

@@ -4,6 +4,8 @@ mod aperiodic;
 mod band_power;
 mod channel_statistic;
 mod coherence;
+#[cfg(feature = "linalg")]
+mod covariance;
 mod envelope_power;
 mod hjorth;
 mod line_length;
@@ -22,6 +24,8 @@ mod welch;
 pub use aperiodic::Aperiodic;
 pub use band_power::BandPower;
 pub use coherence::Coherence;
+#[cfg(feature = "linalg")]
+pub use covariance::Covariance;
 pub use envelope_power::EnvelopePower;
 pub use hjorth::Hjorth;
 pub use line_length::LineLength;

@@ -1,0 +1,79 @@
+//! What goes around a model's bytes.
+//!
+//! | bytes | |
+//! |---|---|
+//! | 8 | marker |
+//! | 2 | format version |
+//! | 2 | zero |
+//! | 8 | length of the body |
+//! | 4 | CRC-32C of the body |
+//! | 4 | CRC-32C of all of the header before this |
+//!
+//! Numbers are little-endian. Every version keeps this header, so that an older release can tell a newer model from a
+//! damaged one.
+
+use super::ModelError;
+
+/// Begins with a byte that is no text, and has a line end of each kind, so that a transfer that changes them shows.
+const MARKER: [u8; 8] = *b"\x89NFMD\r\n\x1a";
+
+/// The version this release writes, and the newest it reads.
+const VERSION: u16 = 1;
+
+const HEADER: usize = 28;
+
+/// The most bytes that a model may have: 1,024 channels and a few classes.
+pub(super) const MOST: u64 = 1 << 28;
+
+fn damaged(what: &'static str, expected: impl ToString, found: impl ToString) -> ModelError {
+    ModelError::Damaged { what, expected: expected.to_string(), found: found.to_string() }
+}
+
+/// The bytes of a model with this body.
+pub(super) fn seal(body: &[u8]) -> Result<Vec<u8>, ModelError> {
+    let length = (HEADER + body.len()) as u64;
+    if length > MOST {
+        return Err(damaged("length", format!("at most {MOST} bytes"), length));
+    }
+    let mut bytes = Vec::with_capacity(HEADER + body.len());
+    bytes.extend_from_slice(&MARKER);
+    bytes.extend_from_slice(&VERSION.to_le_bytes());
+    bytes.extend_from_slice(&[0, 0]);
+    bytes.extend_from_slice(&(body.len() as u64).to_le_bytes());
+    bytes.extend_from_slice(&crc32c::crc32c(body).to_le_bytes());
+    bytes.extend_from_slice(&crc32c::crc32c(&bytes).to_le_bytes());
+    bytes.extend_from_slice(body);
+    Ok(bytes)
+}
+
+/// The body of a model's bytes.
+pub(super) fn open(bytes: &[u8]) -> Result<&[u8], ModelError> {
+    if bytes.len() as u64 > MOST {
+        return Err(damaged("length", format!("at most {MOST} bytes"), "more"));
+    }
+    let Some((header, body)) = bytes.split_first_chunk::<HEADER>() else {
+        return Err(damaged("length", format!("at least {HEADER} bytes"), bytes.len()));
+    };
+    if header[..8] != MARKER {
+        return Err(damaged("marker", format!("{MARKER:02x?}"), format!("{:02x?}", &header[..8])));
+    }
+    let number = |at: usize| u32::from_le_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]);
+    same("checksum of the header", number(24), crc32c::crc32c(&header[..24]))?;
+    let found = u16::from_le_bytes([header[8], header[9]]);
+    if found > VERSION {
+        return Err(ModelError::Version { supported: VERSION, found });
+    }
+    let length = u64::from(number(12)) | u64::from(number(16)) << 32;
+    if length != body.len() as u64 {
+        return Err(damaged("length of the body", length, body.len()));
+    }
+    same("checksum of the body", number(20), crc32c::crc32c(body))?;
+    Ok(body)
+}
+
+fn same(what: &'static str, expected: u32, found: u32) -> Result<(), ModelError> {
+    if expected == found {
+        return Ok(());
+    }
+    Err(damaged(what, format!("{expected:08x}"), format!("{found:08x}")))
+}

@@ -1,0 +1,214 @@
+//! A fitted decoder with what it was fitted to, and the file it is kept in.
+
+use std::fs::{self, File};
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use neuraflow_core::checkpoint::{RestoreError, SnapshotReader, SnapshotWriter};
+use neuraflow_core::model::SamplingRate;
+use serde::{Deserialize, Serialize};
+
+use super::classifier::{Classifier, choose};
+use super::csp::SpatialPatterns;
+use super::{Decoder, ModelError, Trials, envelope};
+use crate::kernel::linalg::LinalgError;
+
+/// A fitted decoder, and what it was fitted to: montage, sampling rate, band and the names of the classes.
+///
+/// Cheap to clone. In a pipeline, behind a [`Covariance`](crate::feature::Covariance) set as in training:
+/// `.decode(move || model.decoder())`. On a file it is a versioned envelope with a checksum; what is read is checked, and
+/// takes no more memory than the file is long.
+///
+/// ```
+/// use neuraflow_core::model::SamplingRate;
+/// use neuraflow_ops::decode::{Mdm, Model, Trials};
+/// let mut trials = Trials::new(["C3", "C4"], SamplingRate::hz(160)?, ["left", "right"])?.band(8.0..30.0);
+/// trials.push(0, &[1.0, 0.0, 0.0, 4.0])?;
+/// trials.push(1, &[4.0, 0.0, 0.0, 1.0])?;
+/// let model = Mdm::new().fit(&trials)?;
+/// let again = Model::from_bytes(&model.to_bytes()?)?; // or save and load, with a path
+/// assert_eq!((again.classes(), again.band()), (model.classes(), Some(8.0..30.0)));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct Model(Arc<Fitted>);
+
+#[derive(Debug, PartialEq)]
+struct Fitted {
+    montage: Arc<[String]>,
+    rate: SamplingRate,
+    band: Option<(f64, f64)>,
+    classes: Arc<[String]>,
+    classifier: Classifier,
+}
+
+/// What is written down. Names are bytes, not strings: reading a string allocates what its length claims.
+#[derive(Serialize, Deserialize)]
+struct Body {
+    montage: Vec<Vec<u8>>,
+    rate: (u64, u64),
+    band: Option<(f64, f64)>,
+    classes: Vec<Vec<u8>>,
+    classifier: Classifier,
+}
+
+impl Model {
+    pub(super) fn new(trials: &Trials, classifier: Classifier) -> Self {
+        Self(Arc::new(Fitted {
+            montage: Arc::clone(&trials.montage),
+            rate: trials.rate,
+            band: trials.band,
+            classes: Arc::clone(&trials.classes),
+            classifier,
+        }))
+    }
+
+    /// The operator that decides with it, for [`decode`](neuraflow_core::dataflow::Flow::decode).
+    pub fn decoder(&self) -> Decoder {
+        Decoder::new(self.clone())
+    }
+
+    /// Names of the channels it was fitted to, in their order.
+    pub fn montage(&self) -> &Arc<[String]> {
+        &self.0.montage
+    }
+
+    /// The sampling rate it was fitted to.
+    pub fn rate(&self) -> SamplingRate {
+        self.0.rate
+    }
+
+    /// The band in hertz that the signals were filtered to, if it was [told](Trials::band).
+    pub fn band(&self) -> Option<std::ops::Range<f64>> {
+        self.0.band.map(|(low, high)| low..high)
+    }
+
+    /// Names of the classes.
+    pub fn classes(&self) -> &Arc<[String]> {
+        &self.0.classes
+    }
+
+    /// What kind of decoder it is, for people.
+    pub fn method(&self) -> &'static str {
+        self.0.classifier.name()
+    }
+
+    /// Its spatial filters and patterns, if it has any.
+    pub fn csp(&self) -> Option<&SpatialPatterns> {
+        match &self.0.classifier {
+            Classifier::Csp { patterns, .. } => Some(patterns),
+            Classifier::Mdm { .. } | Classifier::Tangent { .. } => None,
+        }
+    }
+
+    /// The name of the most probable class of a trial with this covariance `[channel][channel]`, and its probability.
+    ///
+    /// # Errors
+    /// As [`scores`](Self::scores).
+    pub fn decide(&self, covariance: &[f64]) -> Result<(&str, f64), LinalgError> {
+        let (class, confidence) = choose(&self.scores(covariance)?);
+        Ok((&self.0.classes[class], confidence))
+    }
+
+    /// For each class the logarithm of its probability, but for what all classes share: linear discriminants, negative
+    /// squared distances, or 0 and the regression's.
+    ///
+    /// # Errors
+    /// A covariance of another number of channels, with values that are not finite, or singular where that matters.
+    pub fn scores(&self, covariance: &[f64]) -> Result<Vec<f64>, LinalgError> {
+        let expected = self.0.montage.len() * self.0.montage.len();
+        if covariance.len() != expected {
+            return Err(LinalgError::Length { what: "a covariance", expected, found: covariance.len() });
+        }
+        self.0.classifier.scores(covariance)
+    }
+
+    /// Its bytes: an envelope with version and checksum.
+    ///
+    /// # Errors
+    /// [`ModelError::Damaged`] for one that is too large to be read again.
+    pub fn to_bytes(&self) -> Result<Vec<u8>, ModelError> {
+        let bytes = |names: &[String]| names.iter().map(|name| name.clone().into_bytes()).collect();
+        let Fitted { montage, rate, band, classes, classifier } = &*self.0;
+        let mut writer = SnapshotWriter::default();
+        writer.put(&Body {
+            montage: bytes(montage),
+            rate: (rate.num(), rate.den()),
+            band: *band,
+            classes: bytes(classes),
+            classifier: classifier.clone(),
+        });
+        envelope::seal(&writer.into_bytes().map_err(damaged)?)
+    }
+
+    /// The model of these bytes.
+    ///
+    /// # Errors
+    /// Bytes that are no model, are damaged, or of a newer version; parts that do not fit each other.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, ModelError> {
+        let mut reader = SnapshotReader::new(envelope::open(bytes)?);
+        let body: Body = reader.take().map_err(damaged)?;
+        reader.finish().map_err(damaged)?;
+        let invalid = |what, expected: &str, found: String| ModelError::Invalid {
+            what,
+            expected: expected.into(),
+            found,
+        };
+        let names = |what, names: Vec<Vec<u8>>| -> Result<Vec<String>, ModelError> {
+            let text =
+                |name| String::from_utf8(name).map_err(|e| invalid(what, "names in UTF-8", e.to_string()));
+            names.into_iter().map(text).collect()
+        };
+        let (num, den) = body.rate;
+        let rate = SamplingRate::ratio(num, den)
+            .map_err(|error| invalid("sampling rate", "one above 0", error.to_string()))?;
+        if body.band.is_some_and(|(low, high)| !(low.is_finite() && high.is_finite())) {
+            return Err(invalid("band", "finite edges", format!("{:?}", body.band)));
+        }
+        let mut trials = Trials::new(names("montage", body.montage)?, rate, names("classes", body.classes)?)
+            .map_err(|error| invalid("montage and classes", "those of trials", error.to_string()))?;
+        body.classifier.check(trials.montage.len(), trials.classes.len())?;
+        trials.band = body.band;
+        Ok(Self::new(&trials, body.classifier))
+    }
+
+    /// Writes it to a file, whole or not at all.
+    ///
+    /// # Errors
+    /// [`ModelError::Io`].
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<(), ModelError> {
+        let (path, bytes) = (path.as_ref(), self.to_bytes()?);
+        let mut partial = path.as_os_str().to_owned();
+        partial.push(".partial");
+        let partial = PathBuf::from(partial);
+        let written = File::create(&partial).and_then(|mut file| {
+            file.write_all(&bytes)?;
+            file.sync_all()
+        });
+        written.map_err(|source| ModelError::Io { action: "write", path: partial.clone(), source })?;
+        fs::rename(&partial, path).map_err(|source| ModelError::Io {
+            action: "rename to",
+            path: path.to_owned(),
+            source,
+        })
+    }
+
+    /// Reads it from a file.
+    ///
+    /// # Errors
+    /// [`ModelError::Io`]; what [`from_bytes`](Self::from_bytes) refuses.
+    pub fn load(path: impl AsRef<Path>) -> Result<Self, ModelError> {
+        let path = path.as_ref();
+        let failed = |source| ModelError::Io { action: "read", path: path.to_owned(), source };
+        let mut bytes = Vec::new();
+        // A byte more than a model may have is enough to know that it is none.
+        File::open(path).map_err(failed)?.take(envelope::MOST + 1).read_to_end(&mut bytes).map_err(failed)?;
+        Self::from_bytes(&bytes)
+    }
+}
+
+fn damaged(error: RestoreError) -> ModelError {
+    let expected = "the numbers of a fitted decoder".to_owned();
+    ModelError::Damaged { what: "body", expected, found: error.to_string() }
+}

@@ -1,0 +1,198 @@
+//! Trials: what a decoder is fitted to.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use neuraflow_core::model::{Features, SamplingRate};
+
+use super::FitError;
+
+/// Covariances of epochs, each with the class it belongs to.
+///
+/// They come out of the very pipeline that will decode, up to and including its
+/// [`Covariance`](crate::feature::Covariance); a class is what follows a marker of one label.
+///
+/// ```
+/// use neuraflow_core::model::SamplingRate;
+/// use neuraflow_ops::decode::{Mdm, Trials};
+///
+/// // Without a pipeline: covariances of two channels, C3 and C4. From one: Trials::of(&features, classes).
+/// let mut trials = Trials::new(["C3", "C4"], SamplingRate::hz(160)?, ["left", "right"])?.band(8.0..30.0);
+/// trials.push(0, &[1.0, 0.1, 0.1, 3.0])?;
+/// trials.push(1, &[3.0, 0.1, 0.1, 1.0])?;
+/// let model = Mdm::new().fit(&trials)?;
+/// assert_eq!(model.decide(&[1.2, 0.0, 0.0, 2.5])?.0, "left");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Trials {
+    pub(super) montage: Arc<[String]>,
+    pub(super) rate: SamplingRate,
+    pub(super) band: Option<(f64, f64)>,
+    pub(super) classes: Arc<[String]>,
+    pub(super) covariances: Vec<Vec<f64>>,
+    /// The class of each covariance.
+    pub(super) labels: Vec<usize>,
+}
+
+impl Trials {
+    /// No trials yet, of these channels, rate and classes.
+    ///
+    /// # Errors
+    /// [`FitError::Classes`] for fewer than two classes or more than 1,024, [`FitError::Setting`] for no channel or more than
+    /// 1,024, or a name that two classes have.
+    pub fn new<C: Into<String>, N: Into<String>>(
+        channels: impl IntoIterator<Item = C>,
+        rate: SamplingRate,
+        classes: impl IntoIterator<Item = N>,
+    ) -> Result<Self, FitError> {
+        const MOST: usize = 1_024;
+        let montage: Arc<[String]> = channels.into_iter().map(Into::into).collect();
+        let classes: Arc<[String]> = classes.into_iter().map(Into::into).collect();
+        if classes.len() < 2 {
+            let expected = "at least two to decide between; name each class with its marker's label";
+            return Err(FitError::Classes { expected, found: classes.len() });
+        }
+        if classes.len() > MOST {
+            return Err(FitError::Classes { expected: "at most 1,024", found: classes.len() });
+        }
+        let twice = classes.iter().enumerate().find(|(at, name)| classes[..*at].contains(name));
+        if let Some((_, name)) = twice {
+            let (expected, found) = ("a name of its own for each".to_owned(), format!("two named {name}"));
+            return Err(FitError::Setting { setting: "classes", expected, found });
+        }
+        if !(1..=MOST).contains(&montage.len()) {
+            let (expected, found) = ("from 1 to 1,024".to_owned(), montage.len().to_string());
+            return Err(FitError::Setting { setting: "channels", expected, found });
+        }
+        Ok(Self { montage, rate, band: None, classes, covariances: Vec::new(), labels: Vec::new() })
+    }
+
+    /// The trials that a pipeline put out as covariances of epochs. `classes` are pairs of a marker's label and the name of
+    /// the class that it begins a trial of.
+    ///
+    /// Their order is that of streams and markers, whatever order they are given in.
+    ///
+    /// # Errors
+    /// No trial at all, or what [`new`](Self::new) and [`push`](Self::push) refuse; a trial at a marker of no class.
+    pub fn of<L: Into<String>, N: Into<String>>(
+        features: &[Features],
+        classes: impl IntoIterator<Item = (L, N)>,
+    ) -> Result<Self, FitError> {
+        let (markers, names): (Vec<String>, Vec<String>) =
+            classes.into_iter().map(|(label, name)| (label.into(), name.into())).unzip();
+        let Some(first) = features.first() else {
+            return Err(FitError::TooFewTrials { class: "all classes".to_owned(), needed: 1, found: 0 });
+        };
+        let mut trials = Self::new(first.spec.rows.iter().cloned(), first.info.stream.rate, names)?;
+        let mut sorted: Vec<&Features> = features.iter().collect();
+        sorted.sort_by_key(|trial| (trial.info.stream.key, trial.info.index));
+        for (at, trial) in sorted.into_iter().enumerate() {
+            let differs = |what, expected: String, found: String| {
+                Err(FitError::Layout { trial: at, what, expected, found })
+            };
+            if trial.spec.rows != trial.spec.columns {
+                return differs(
+                    "layout",
+                    "a covariance, from feature::Covariance".into(),
+                    trial.spec.unit.clone(),
+                );
+            }
+            if trial.spec.rows != trials.montage {
+                return differs("montage", trials.montage.join(" "), trial.spec.rows.join(" "));
+            }
+            if trial.info.stream.rate != trials.rate {
+                return differs("sampling rate", trials.rate.to_string(), trial.info.stream.rate.to_string());
+            }
+            let label = trial.info.marker.as_ref().map(|marker| marker.label.as_str());
+            match markers.iter().position(|known| Some(known.as_str()) == label) {
+                Some(class) => trials.push(class, &trial.values)?,
+                None => {
+                    let found = label.unwrap_or("a window that is no epoch").to_owned();
+                    return Err(FitError::Label { trial: at, expected: markers.join(", "), found });
+                }
+            }
+        }
+        Ok(trials)
+    }
+
+    /// One more trial: the number of its class and its covariance `[channel][channel]`.
+    ///
+    /// # Errors
+    /// A class that there is not, a covariance of another number of channels, [`FitError::Missing`] where it is not finite.
+    pub fn push(&mut self, class: usize, covariance: &[f64]) -> Result<(), FitError> {
+        let (trial, channels) = (self.labels.len(), self.montage.len());
+        let Some(name) = self.classes.get(class) else {
+            let expected = format!("0 to {}", self.classes.len() - 1);
+            return Err(FitError::Label { trial, expected, found: format!("class {class}") });
+        };
+        if covariance.len() != channels * channels {
+            return Err(FitError::Layout {
+                trial,
+                what: "number of values",
+                expected: format!("{channels} × {channels}"),
+                found: covariance.len().to_string(),
+            });
+        }
+        if covariance.iter().any(|value| !value.is_finite()) {
+            return Err(FitError::Missing { trial, class: name.clone() });
+        }
+        self.covariances.push(covariance.to_vec());
+        self.labels.push(class);
+        Ok(())
+    }
+
+    /// The band in hertz that the signals were filtered to; kept in the model, for people.
+    #[must_use]
+    pub fn band(mut self, hz: Range<f64>) -> Self {
+        self.band = Some((hz.start, hz.end));
+        self
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.labels.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.labels.is_empty()
+    }
+
+    /// Names of the classes, in the order in which they were given.
+    pub fn classes(&self) -> &[String] {
+        &self.classes
+    }
+
+    /// The class of each trial.
+    pub fn labels(&self) -> &[usize] {
+        &self.labels
+    }
+
+    /// The covariances of one class.
+    pub(super) fn of_class(&self, class: usize) -> Vec<&[f64]> {
+        let of = self.covariances.iter().zip(&self.labels).filter(|(_, label)| **label == class);
+        of.map(|(covariance, _)| covariance.as_slice()).collect()
+    }
+
+    /// Every class has at least so many trials.
+    pub(super) fn at_least(&self, needed: usize) -> Result<(), FitError> {
+        for (class, name) in self.classes.iter().enumerate() {
+            let found = self.labels.iter().filter(|label| **label == class).count();
+            if found < needed {
+                return Err(FitError::TooFewTrials { class: name.clone(), needed, found });
+            }
+        }
+        Ok(())
+    }
+
+    /// There are two classes, and no more.
+    pub(super) fn two_classes(&self) -> Result<(), FitError> {
+        match self.classes.len() {
+            2 => Ok(()),
+            found => {
+                Err(FitError::Classes { expected: "two; for more use minimum distance to mean (Mdm)", found })
+            }
+        }
+    }
+}
