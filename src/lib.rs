@@ -73,6 +73,8 @@ mod tutorials {
     #[cfg(feature = "linalg")]
     #[doc = include_str!("../docs/tutorials/ssvep.md")]
     mod ssvep {}
+    #[doc = include_str!("../docs/tutorials/motor_imagery.md")]
+    mod motor_imagery {}
     #[cfg(feature = "store")]
     #[doc = include_str!("../docs/reference/table.md")]
     mod table {}

@@ -1,0 +1,144 @@
+//! The example `motor_imagery` on real recordings, from outside: what it decides is what the reference decoders decide, label
+//! for label, however the signal comes in.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use neuraflow::testing::data::recording;
+use serde_json::Value;
+
+/// What pyRiemann and scikit-learn decide, from `scripts/goldens/motor_imagery.py`.
+const REFERENCE: &str = include_str!("../crates/neuraflow-ops/tests/goldens/motor_imagery.json");
+
+/// The example as cargo built it beside this test.
+fn run(arguments: &[&str]) -> Output {
+    let deps = std::env::current_exe().unwrap();
+    let path = deps.parent().and_then(Path::parent).unwrap().join("examples/motor_imagery");
+    assert!(path.is_file(), "expected the example at {}: run `cargo build --examples`", path.display());
+    Command::new(path).args(arguments).output().unwrap()
+}
+
+/// Text and JSON of a run that must succeed.
+fn outcome(arguments: &[&str]) -> (String, Value) {
+    let output = run(&[arguments, &["--json"]].concat());
+    let (stdout, stderr) =
+        (String::from_utf8(output.stdout).unwrap(), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{arguments:?}: {stderr}\n{stdout}");
+    let json = serde_json::from_str(stdout.lines().last().unwrap()).unwrap();
+    (stdout, json)
+}
+
+fn file(name: &str) -> Option<PathBuf> {
+    recording(&format!("edf/{name}.edf"))
+}
+
+/// Every pair of recordings and every decoder: the reference's labels, and its confidences to four digits (its signals are
+/// not rounded to the `f32` that samples travel in).
+#[test]
+fn labels_are_the_references() {
+    let reference: Value = serde_json::from_str(REFERENCE).unwrap();
+    for pair in reference["motor_imagery"].as_array().unwrap() {
+        let (train, test) = (pair["train"].as_str().unwrap(), pair["test"].as_str().unwrap());
+        let (Some(train_file), Some(test_file)) = (file(train), file(test)) else { return };
+        for decoder in ["csp", "mdm", "tangent"] {
+            let files = ["--train", train_file.to_str().unwrap(), "--test", test_file.to_str().unwrap()];
+            let (text, json) = outcome(&[&files[..], &["--decoder", decoder]].concat());
+            let case = format!("{decoder}, {train} to {test}: {json}");
+            assert_eq!(json["truth"], pair["truth"], "{case}");
+            assert_eq!(json["labels"], pair[decoder]["labels"], "{case}");
+            let numbers = |value: &Value| -> Vec<f64> {
+                value.as_array().unwrap().iter().map(|number| number.as_f64().unwrap()).collect()
+            };
+            let expected = numbers(&pair[decoder]["confidences"]);
+            for (found, expected) in numbers(&json["confidences"]).iter().zip(expected) {
+                assert!((found - expected).abs() < 1e-4, "{found} {expected} {case}");
+            }
+            let (n, correct) = (json["n"].as_u64().unwrap(), json["correct"].as_u64().unwrap());
+            let interval = numbers(&json["ci95"]);
+            assert_eq!((n, json["accuracy"].as_f64().unwrap()), (15, correct as f64 / 15.0), "{case}");
+            assert!(interval[0] < correct as f64 / 15.0 && interval[1] <= 1.0, "{case}");
+            // Fists against feet can be told apart, left against right cannot, on this subject.
+            if train == "S001R06" || train == "S001R10" {
+                assert!(correct >= 14 && interval[0] > 0.6, "{case}");
+            } else {
+                assert!(correct <= 11 && text.contains("not told apart from chance"), "{case}\n{text}");
+            }
+        }
+    }
+}
+
+#[test]
+fn packets_workers_and_a_saved_model_change_nothing() {
+    let (Some(train), Some(test)) = (file("S001R06"), file("S001R10")) else { return };
+    let (train, test) = (train.to_str().unwrap(), test.to_str().unwrap());
+    for decoder in ["csp", "mdm", "tangent"] {
+        let model = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("motor-{decoder}.model"));
+        let model = model.to_str().unwrap();
+        let ours = ["--train", train, "--test", test, "--decoder", decoder];
+        let (_, first) = outcome(&[&ours[..], &["--save", model]].concat());
+        let same = |(_, json): (String, Value), how: &str| {
+            for field in ["labels", "confidences", "truth", "ci95"] {
+                assert_eq!(json[field], first[field], "{decoder}, {how}");
+            }
+        };
+        for (packet, workers) in [("1", "2"), ("7", "3"), ("480", "1")] {
+            let how = format!("{packet} samples a packet, {workers} workers");
+            same(outcome(&[&ours[..], &["--packet", packet, "--workers", workers]].concat()), &how);
+        }
+        same(outcome(&["--model", model, "--test", test]), "from its file");
+    }
+}
+
+#[test]
+fn every_setting_and_the_latency_budget_are_printed() {
+    let (Some(train), Some(test)) = (file("S001R06"), file("S001R10")) else { return };
+    let (text, json) = outcome(&["--train", train.to_str().unwrap(), "--test", test.to_str().unwrap()]);
+    for said in [
+        "order 4, 8-30 Hz; no re-reference",
+        "0.5 to 3.5 s",
+        "64 channels at 160 Hz",
+        "S001R06.edf",
+        "Sample",
+    ] {
+        assert!(text.contains(said), "{said}: {text}");
+    }
+    let rows: Vec<Vec<&str>> = text
+        .lines()
+        .skip_while(|line| !line.starts_with("imagined"))
+        .skip(1)
+        .take(2)
+        .map(|line| line.split_whitespace().collect())
+        .collect();
+    assert_eq!(rows, [["T1", "7", "0", "0"], ["T2", "1", "7", "0"]], "{text}");
+    let budget: BTreeMap<String, f64> = serde_json::from_value(json["latency_budget_ms"].clone()).unwrap();
+    assert_eq!((budget["wait"], budget["look_back"]), (12.5, 3_000.0));
+    // The filter's delay at the middle of its band, √(8 · 30) Hz.
+    assert!(budget["group_delay"] > 20.0 && budget["group_delay"] < 80.0, "{budget:?}");
+    let sum = budget["wait"] + budget["group_delay"] + budget["compute"];
+    assert!((budget["after_last_sample"] - sum).abs() < 1e-9, "{budget:?}");
+}
+
+#[test]
+fn what_does_not_fit_is_refused_with_what_to_do() {
+    let (Some(train), Some(test)) = (file("S001R06"), file("S001R10")) else { return };
+    let (train, test) = (train.to_str().unwrap(), test.to_str().unwrap());
+    let refused = |arguments: &[&str], what: &str| {
+        let output = run(arguments);
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success() && stderr.contains(what), "{arguments:?}: {stderr}");
+        assert!(!stderr.contains("panicked"), "{stderr}");
+    };
+    let with = |more: &[&'static str]| [&["--train", train, "--test", test][..], more].concat();
+    refused(&with(&["--classes", "T1=fists"]), "at least two to decide between");
+    refused(&with(&["--classes", "T1=fists,T7=feet"]), "trials of feet, found 0");
+    refused(&with(&["--filters", "65"]), "from 1 to 64");
+    refused(&with(&["--bandpass", "8-90"]), "Nyquist");
+    refused(&["--model", train, "--test", test], "model marker");
+    let model = Path::new(env!("CARGO_TARGET_TMPDIR")).join("motor-other.model");
+    let model = model.to_str().unwrap();
+    outcome(&with(&[]).iter().copied().chain(["--save", model]).collect::<Vec<_>>());
+    if let Some(other) = recording("edf/mne_test_512Hz_139ch.edf") {
+        refused(&["--model", model, "--test", other.to_str().unwrap()], "as the model was fitted");
+    }
+}
