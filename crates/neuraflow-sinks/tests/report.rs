@@ -251,3 +251,26 @@ fn an_input_is_known_by_its_digest() {
     assert!(html.contains("ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"));
     assert!(html.contains("3 bytes") && html.contains("abc.edf"));
 }
+
+#[test]
+fn results_and_maps_of_the_head_stand_on_the_page() {
+    let path = path("findings.html");
+    let report = HtmlReport::create(&path).unwrap();
+    report.results([("correct", "14 of 15 <b>")]);
+    let channels = ["C3", "Cz", "C4", "Pz", "<i>"];
+    let maps =
+        [("pattern 1".to_owned(), vec![2.0, 0.5, -1.0, 0.25, 9.0]), ("none".to_owned(), vec![f64::NAN; 5])];
+    report.topographies("Spatial patterns", "Signs are arbitrary.", channels, maps);
+    report.write(&Report::default()).unwrap();
+    let html = fs::read_to_string(path).unwrap();
+    assert!(html.contains("<td class=\"words\">14 of 15 &lt;b&gt;</td>") && !html.contains("<i>"));
+    assert_eq!(html.matches("<svg viewBox=\"-1.15").count(), 2);
+    assert!(html.contains("aria-label=\"none: no number\"") && html.contains("strongest at &lt;i&gt;, 9.00"));
+    assert!(html.contains("1 channels have no 10-20 name"));
+    // Four electrodes on the first head, none on the second; the strongest is as red as can be.
+    assert_eq!(html.matches("class=\"site\"").count(), 4);
+    assert!(html.contains("#b2182b") && html.contains("cx=\"-0.400\""));
+    for number in ["2.0", "0.5", "-1.0", "0.25", "9.0"] {
+        assert!(html.contains(&format!("<data value=\"{number}\">")), "{number}");
+    }
+}

@@ -4,7 +4,9 @@ mod accounts;
 mod axis;
 mod bands;
 mod file;
+mod findings;
 mod gather;
+mod head;
 mod html;
 mod latency;
 mod page;
@@ -15,6 +17,7 @@ mod spectra;
 mod stream;
 mod strips;
 mod timeline;
+mod topography;
 
 use std::fmt;
 use std::path::Path;
@@ -25,9 +28,11 @@ use neuraflow_core::model::Features;
 use neuraflow_core::sink::SinkError;
 
 use file::Pending;
+use findings::Findings;
 use gather::{Gathered, Kind};
 use settings::{Input, Repeat};
 pub use sink::{ReportSink, ReportWriter};
+use topography::Topographies;
 
 /// Gathers a run while it goes on, and writes it up as one page when it has ended.
 ///
@@ -73,6 +78,7 @@ pub struct HtmlReport {
     title: String,
     pending: Mutex<Option<Pending>>,
     repeat: Mutex<Repeat>,
+    findings: Mutex<Findings>,
     gathered: Arc<Mutex<Gathered>>,
 }
 
@@ -97,6 +103,7 @@ impl HtmlReport {
             title: "NeuraFlow run".into(),
             pending: Mutex::new(Some(Pending::create(path.as_ref())?)),
             repeat: Mutex::default(),
+            findings: Mutex::default(),
             gathered: Arc::default(),
         })
     }
@@ -143,6 +150,38 @@ impl HtmlReport {
         lock(&self.repeat).settings.extend(settings);
     }
 
+    /// What came of the run, as name and value: an accuracy, a threshold that was found. Stands above everything else. May be called
+    /// again for more.
+    pub fn results<N: Into<String>, V: Into<String>>(&self, results: impl IntoIterator<Item = (N, V)>) {
+        let results = results.into_iter().map(|(name, value)| (name.into(), value.into()));
+        lock(&self.findings).results.extend(results);
+    }
+
+    /// Maps of the head seen from above, front up, one for each caption and its number for every channel: the patterns of spatial
+    /// filters, say. Channels are found by their 10-20 names; between them lies a spherical spline, as far as an electrode is near; colours run from minus the
+    /// greatest number of a map to plus that, with white at zero. All numbers stand in a table.
+    ///
+    /// ```no_run
+    /// # let report = neuraflow_sinks::report::HtmlReport::create("run.html")?;
+    /// let maps = [("pattern 1".to_owned(), vec![1.0, 0.1, -0.8])];
+    /// report.topographies("Spatial patterns", "Signs are arbitrary.", ["C3", "Cz", "C4"], maps);
+    /// # Ok::<(), neuraflow_core::sink::SinkError>(())
+    /// ```
+    pub fn topographies<C: Into<String>>(
+        &self,
+        title: impl Into<String>,
+        note: impl Into<String>,
+        channels: impl IntoIterator<Item = C>,
+        maps: impl IntoIterator<Item = (String, Vec<f64>)>,
+    ) {
+        lock(&self.findings).topographies.push(Topographies {
+            title: title.into(),
+            note: note.into(),
+            channels: channels.into_iter().map(Into::into).collect(),
+            maps: maps.into_iter().collect(),
+        });
+    }
+
     /// The command line, as from [`std::env::args`]; quoted so that a shell takes it back.
     pub fn command_line(&self, arguments: impl IntoIterator<Item = String>) {
         lock(&self.repeat).command = Some(settings::command_line(arguments));
@@ -171,7 +210,8 @@ impl HtmlReport {
                 found: "a second".into(),
             });
         };
-        pending.finish(&page::page(&self.title, &lock(&self.gathered), &lock(&self.repeat), report))
+        let (gathered, findings, repeat) = (lock(&self.gathered), lock(&self.findings), lock(&self.repeat));
+        pending.finish(&page::page(&self.title, &gathered, &findings, &repeat, report))
     }
 }
 

@@ -3,6 +3,7 @@
 use neuraflow_core::dataflow::Report;
 
 use super::accounts;
+use super::findings::{self, Findings};
 use super::gather::Gathered;
 use super::html::{Html, grouped};
 use super::latency;
@@ -20,7 +21,13 @@ const BEGIN: &str = concat!(
     "</style>"
 );
 
-pub(super) fn page(title: &str, gathered: &Gathered, settings: &Repeat, report: &Report) -> String {
+pub(super) fn page(
+    title: &str,
+    gathered: &Gathered,
+    findings: &Findings,
+    settings: &Repeat,
+    report: &Report,
+) -> String {
     let mut html = Html::default();
     html.raw(BEGIN);
     html.leaf("title", &[], title);
@@ -33,6 +40,7 @@ pub(super) fn page(title: &str, gathered: &Gathered, settings: &Repeat, report: 
         html.leaf("a", &[("href", &format!("#stream-{number}"))], &header.name);
     }
     html.raw("<a href=\"#accounting\">Samples</a><a href=\"#latency\">Latency</a><a href=\"#settings\">Settings</a></nav></header><main>");
+    findings::sections(&mut html, findings);
     if streams.is_empty() {
         html.raw("<p class=\"note\">No window reached the report: there is nothing to plot.</p>");
     }

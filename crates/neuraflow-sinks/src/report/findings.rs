@@ -1,0 +1,29 @@
+//! What the host found out with the run: results in words and numbers, and maps of the head.
+
+use super::html::Html;
+use super::topography::{self, Topographies};
+
+/// What the host says came of the run.
+#[derive(Debug, Default)]
+pub(super) struct Findings {
+    pub(super) results: Vec<(String, String)>,
+    pub(super) topographies: Vec<Topographies>,
+}
+
+pub(super) fn sections(html: &mut Html, findings: &Findings) {
+    if !findings.results.is_empty() {
+        html.raw("<section id=\"results\"><h2>Results</h2>");
+        html.open("div", &[("class", "scroll"), ("tabindex", "0")]);
+        html.raw("<table class=\"settings results\"><thead><tr><th scope=\"col\">What</th><th scope=\"col\">Result</th></tr></thead><tbody>");
+        for (name, value) in &findings.results {
+            html.raw("<tr>");
+            html.leaf("th", &[("scope", "row")], name);
+            html.leaf("td", &[("class", "words")], value);
+            html.raw("</tr>");
+        }
+        html.raw("</tbody></table>");
+        html.close("div");
+        html.close("section");
+    }
+    topography::sections(html, &findings.topographies);
+}
