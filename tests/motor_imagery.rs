@@ -5,6 +5,11 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use neuraflow::model::SamplingRate;
+use neuraflow::ops::decode::Model;
+use neuraflow::ops::filter::Butterworth;
+use neuraflow::ops::kernel::linalg::{Estimator, covariance};
+use neuraflow::sources::recording::{Block, Recording};
 use neuraflow::testing::data::recording;
 use serde_json::Value;
 
@@ -90,10 +95,57 @@ fn packets_workers_and_a_saved_model_change_nothing() {
     }
 }
 
+/// Without a pipeline: the whole recording filtered as an array, epochs cut out of it, decided by the model from its file. The same
+/// confidences, to the bit.
+#[test]
+fn offline_equals_live() {
+    let (Some(train), Some(test)) = (file("S001R06"), file("S001R10")) else { return };
+    let mut recording = Recording::open(&test).unwrap();
+    let (mut block, mut values) = (Block::default(), Vec::new());
+    while recording.next_block(&mut block).unwrap() {
+        values.extend_from_slice(block.chunks()[0].values());
+    }
+    let signal = ndarray::Array2::from_shape_vec((values.len() / 64, 64), values).unwrap();
+    let filtered = Butterworth::bandpass(4, 8.0..30.0).filter(&signal, 160.0).unwrap();
+    for (decoder, estimator) in
+        [("csp", Estimator::Sample), ("mdm", Estimator::Oas), ("tangent", Estimator::Oas)]
+    {
+        let model = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("motor-offline-{decoder}.model"));
+        let files = ["--train", train.to_str().unwrap(), "--test", test.to_str().unwrap()];
+        let more = ["--decoder", decoder, "--save", model.to_str().unwrap()];
+        let (_, live) = outcome(&[&files[..], &more[..]].concat());
+        let model = Model::load(model).unwrap();
+        assert_eq!((model.rate(), model.band()), (SamplingRate::hz(160).unwrap(), Some(8.0..30.0)));
+        let stream = &recording.streams()[0];
+        let cues = recording.markers().iter().filter(|marker| marker.label != "T0");
+        let decided: Vec<(String, f64)> = cues
+            .map(|cue| {
+                let begin =
+                    stream.rate.nearest(cue.time - stream.t0 + neuraflow::model::Span::millis(500)) as usize;
+                let epoch = filtered.slice(ndarray::s![begin..begin + 480, ..]).mapv(f64::from);
+                let covariance = covariance(epoch.as_standard_layout().as_slice().unwrap(), 64, estimator);
+                let (class, confidence) = model.decide(&covariance.unwrap()).unwrap();
+                (class.to_owned(), confidence)
+            })
+            .collect();
+        let (labels, confidences): (Vec<String>, Vec<f64>) = decided.into_iter().unzip();
+        assert_eq!(serde_json::json!(labels), live["labels"], "{decoder}");
+        assert_eq!(serde_json::json!(confidences), live["confidences"], "{decoder}");
+    }
+}
+
 #[test]
 fn every_setting_and_the_latency_budget_are_printed() {
     let (Some(train), Some(test)) = (file("S001R06"), file("S001R10")) else { return };
-    let (text, json) = outcome(&["--train", train.to_str().unwrap(), "--test", test.to_str().unwrap()]);
+    let page = Path::new(env!("CARGO_TARGET_TMPDIR")).join("motor.html");
+    let files = ["--train", train.to_str().unwrap(), "--test", test.to_str().unwrap()];
+    let (text, json) = outcome(&[&files[..], &["--report", page.to_str().unwrap()]].concat());
+    let html = std::fs::read_to_string(page).unwrap();
+    assert_eq!(html.matches("<svg viewBox=\"-1.15").count(), 4, "a head for each pattern");
+    assert_eq!(html.matches("class=\"site\"").count(), 4 * 64);
+    for said in ["14 of 15, 95 % interval 0.70 to 0.99", "1 T1, 7 T2, 0 no decision", "order 4, 8-30 Hz"] {
+        assert!(html.contains(said), "{said}");
+    }
     for said in [
         "order 4, 8-30 Hz; no re-reference",
         "0.5 to 3.5 s",

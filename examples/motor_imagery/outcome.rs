@@ -6,16 +6,16 @@ use neuraflow::model::Decision;
 use neuraflow::ops::decode::Model;
 use serde_json::{Value, json};
 
-use super::Options;
+use super::options::Options;
 use super::paradigm::Decoded;
 
 pub struct Outcome {
-    classes: Vec<String>,
+    pub classes: Vec<String>,
     /// The class of each trial, and what was decided: a class, or none.
-    trials: Vec<(usize, Option<usize>)>,
+    pub trials: Vec<(usize, Option<usize>)>,
     confidences: Vec<Option<f64>>,
     /// How long a decision takes, in milliseconds.
-    budget: Vec<(&'static str, f64)>,
+    pub budget: Vec<(&'static str, f64)>,
     /// The part of it that follows the last sample of a trial.
     after: f64,
 }
@@ -36,8 +36,8 @@ impl Outcome {
                 Err(_) => ((truth, None), None),
             })
             .unzip();
-        let compute =
-            report.sinks.iter().filter_map(|sink| sink.latency.max()).max().unwrap_or(0) as f64 / 1e6;
+        // The sink of decisions stands last in the graph.
+        let compute = report.sinks.last().and_then(|sink| sink.latency.max()).unwrap_or(0) as f64 / 1e6;
         let budget = vec![
             ("wait", 1e3 * f64::from(options.packet) / model.rate().as_hz()),
             ("group_delay", contract.group_delay.as_millis_f64()),
@@ -48,7 +48,7 @@ impl Outcome {
         Self { classes, trials, confidences, budget, after }
     }
 
-    fn correct(&self) -> usize {
+    pub fn correct(&self) -> usize {
         self.trials.iter().filter(|(truth, decided)| *decided == Some(*truth)).count()
     }
 
@@ -97,7 +97,7 @@ impl Outcome {
     }
 
     /// Wilson's 95 % interval of the accuracy (E. B. Wilson (1927), J. Am. Stat. Assoc. 22:209-212).
-    fn interval(&self) -> [f64; 2] {
+    pub fn interval(&self) -> [f64; 2] {
         const Z: f64 = 1.959_963_984_540_054;
         let (n, right) = (self.trials.len() as f64, self.correct() as f64);
         if n == 0.0 {

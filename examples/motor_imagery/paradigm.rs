@@ -1,7 +1,6 @@
 //! The pipeline that trains and decodes: the same one up to the covariance of a trial.
 
 use std::error::Error;
-use std::io::Write;
 
 use neuraflow::dataflow::{Complete, Flow};
 use neuraflow::model::Decision;
@@ -10,27 +9,40 @@ use neuraflow::ops::feature::Covariance;
 use neuraflow::ops::kernel::linalg::Estimator;
 use neuraflow::prelude::*;
 use neuraflow::sinks::bounded;
+use neuraflow::sinks::report::HtmlReport;
 use neuraflow::window::EpochConfig;
 
-use super::{Method, Options};
+use super::options::{Method, Options};
 
 /// Trials in flight between the pipeline and whoever collects them.
 const CAPACITY: usize = 64;
 
 /// How trials' covariances are estimated: spatial filters need no shrinkage, distances do.
-fn estimator(options: &Options, model: Option<&Model>) -> Estimator {
+pub fn estimator(options: &Options, model: Option<&Model>) -> Estimator {
     let csp = model.map_or(options.decoder == Method::Csp, |model| model.csp().is_some());
     if csp { Estimator::Sample } else { Estimator::Oas }
 }
 
 /// Filter, epochs around the markers, covariances.
-fn trials(source: Replay, options: &Options, estimator: Estimator) -> Flow<Features, Complete> {
+fn trials(
+    source: Replay,
+    options: &Options,
+    estimator: Estimator,
+    page: Option<&HtmlReport>,
+) -> Flow<Features, Complete> {
     let seconds = |seconds: f64| Span::nanos((seconds * 1e9).round() as i64);
     // From half a second after a marker: minus half a second before it.
     let epochs = EpochConfig::new(seconds(-options.epoch.start), seconds(options.epoch.end))
         .with_labels(options.classes.iter().map(|(label, _)| label));
     let band = options.bandpass.clone();
-    Pipeline::from(source)
+    let mut signal = Pipeline::from(source);
+    if let Some(page) = page {
+        let spectrum = || Spectrum::new().over_millis(2_000).segment_millis(1_000).up_to_hz(45.0);
+        signal = signal
+            .markers(page.markers())
+            .branch(|raw| raw.window(Tumbling::millis(50)).feature(spectrum).sink(page.spectrum()));
+    }
+    signal
         .stage(move || Butterworth::bandpass(4, band.clone()))
         .epochs(epochs)
         .feature(move || Covariance::new(estimator))
@@ -40,7 +52,7 @@ fn trials(source: Replay, options: &Options, estimator: Estimator) -> Flow<Featu
 pub fn fit(options: &Options) -> Result<Model, Box<dyn Error>> {
     let file = options.train.as_ref().ok_or("expected a recording to train with")?;
     let (sink, covariances) = bounded(CAPACITY, Overflow::Block);
-    let pipeline = trials(Replay::open(file)?, options, estimator(options, None)).sink(sink).build()?;
+    let pipeline = trials(Replay::open(file)?, options, estimator(options, None), None).sink(sink).build()?;
     let running = pipeline.spawn(Workers::new(1))?;
     let covariances: Vec<Features> = covariances.iter().collect();
     running.join()?;
@@ -60,47 +72,20 @@ pub struct Decoded {
 }
 
 /// Decodes the test recording as it comes in.
-pub fn decode(options: &Options, model: &Model) -> Result<Decoded, Box<dyn Error>> {
+pub fn decode(
+    options: &Options,
+    model: &Model,
+    page: Option<&HtmlReport>,
+) -> Result<Decoded, Box<dyn Error>> {
     let source = Replay::open(&options.test)?.speed(options.speed).packet(options.packet as usize);
     let (sink, decisions) = bounded(CAPACITY, Overflow::Block);
     let decoder = model.clone();
-    let pipeline = trials(source, options, estimator(options, Some(model)))
+    let pipeline = trials(source, options, estimator(options, Some(model)), page)
         .decode(move || decoder.decoder())
         .sink(sink)
         .build()?;
-    let contract = pipeline.latencies().first().map(|path| path.latency).unwrap_or_default();
+    let contract = pipeline.latencies().last().map(|path| path.latency).unwrap_or_default();
     let running = pipeline.spawn(Workers::new(usize::from(options.workers)))?;
     let decisions = decisions.iter().collect();
     Ok(Decoded { decisions, report: running.join()?, contract })
-}
-
-/// Every setting that the result depends on.
-pub fn print_settings(options: &Options, model: &Model, out: &mut impl Write) -> std::io::Result<()> {
-    let name = |path: &std::path::Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let from = options.train.as_ref().or(options.model.as_ref()).map_or_else(String::new, |file| name(file));
-    let classes: Vec<String> = options
-        .classes
-        .iter()
-        .map(|(label, name)| if name == label { name.clone() } else { format!("{name} at {label}") })
-        .collect();
-    let (band, epoch) = (&options.bandpass, &options.epoch);
-    writeln!(out, "decoder     {}", model.method())?;
-    if let Some(csp) = model.csp() {
-        writeln!(out, "filters     {}, eigenvalues {:.3?}", csp.filters().len(), csp.eigenvalues())?;
-    }
-    writeln!(out, "fitted to   {from}: {} channels at {}", model.montage().len(), model.rate())?;
-    writeln!(
-        out,
-        "decodes     {}, {} samples a packet, speed {:?}",
-        name(&options.test),
-        options.packet,
-        options.speed
-    )?;
-    writeln!(
-        out,
-        "filter      causal Butterworth of order 4, {}-{} Hz; no re-reference",
-        band.start, band.end
-    )?;
-    writeln!(out, "trials      {} to {} s after the marker: {}", epoch.start, epoch.end, classes.join(", "))?;
-    writeln!(out, "covariance  {:?}", estimator(options, Some(model)))
 }

@@ -1,0 +1,109 @@
+//! What `motor_imagery` can be told on its command line.
+
+use std::ops::Range;
+use std::path::PathBuf;
+
+use clap::{Parser, ValueEnum};
+use neuraflow::ops::decode::Model;
+use neuraflow::prelude::Speed;
+
+use super::paradigm::estimator;
+
+/// Fits a decoder of motor imagery to one recording, and decodes another as a live stream.
+#[derive(Parser)]
+#[command(
+    version,
+    override_usage = "cargo run --release --example motor_imagery -- --train FILE --test FILE [OPTIONS]"
+)]
+pub struct Options {
+    /// Recording to fit the decoder to.
+    #[arg(long, value_name = "FILE", required_unless_present = "model")]
+    pub train: Option<PathBuf>,
+    /// Recording to decode.
+    #[arg(long, value_name = "FILE")]
+    pub test: PathBuf,
+    /// Spatial filters, distance to mean, or tangent space.
+    #[arg(long, value_enum, default_value_t = Method::Csp)]
+    pub decoder: Method,
+    /// Markers to cut trials at, and the names of what is imagined after them.
+    #[arg(long, value_name = "LABEL=NAME,...", value_delimiter = ',', value_parser = class, default_value = "T1=T1,T2=T2")]
+    pub classes: Vec<(String, String)>,
+    /// Pass band in Hz: a causal Butterworth filter of order 4.
+    #[arg(long, value_name = "LO-HI", default_value = "8-30", value_parser = range)]
+    pub bandpass: Range<f64>,
+    /// Where a trial begins and ends, in seconds after its marker.
+    #[arg(long, value_name = "LO-HI", default_value = "0.5-3.5", value_parser = range)]
+    pub epoch: Range<f64>,
+    /// Spatial filters of CSP.
+    #[arg(long, value_name = "N", default_value_t = 4)]
+    pub filters: usize,
+    /// Keep the fitted model there.
+    #[arg(long, value_name = "FILE", conflicts_with = "model")]
+    pub save: Option<PathBuf>,
+    /// Decode with this model.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["train", "decoder", "filters"])]
+    pub model: Option<PathBuf>,
+    /// How fast the test recording comes in: real, max, x2, x20 ...
+    #[arg(long, value_name = "SPEED", default_value = "max")]
+    pub speed: Speed,
+    /// Samples in a packet.
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub packet: u32,
+    /// Worker threads.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub workers: u16,
+    /// Write a report there, with patterns on a head, spectra and all settings: one HTML page.
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<PathBuf>,
+    /// End with one line of JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Method {
+    Csp,
+    Mdm,
+    Tangent,
+}
+
+fn class(text: &str) -> Result<(String, String), String> {
+    let pair = text.split_once('=').ok_or("expected LABEL=NAME, for example T1=fists")?;
+    Ok((pair.0.to_owned(), pair.1.to_owned()))
+}
+
+fn range(text: &str) -> Result<Range<f64>, String> {
+    let (low, high) = text.split_once('-').ok_or("expected LO-HI, for example 8-30")?;
+    let number = |text: &str| text.parse::<f64>().map_err(|error| format!("{text}: {error}"));
+    Ok(number(low)?..number(high)?)
+}
+
+/// Every setting that the result depends on.
+pub fn settings(options: &Options, model: &Model) -> Vec<(&'static str, String)> {
+    let name = |path: &PathBuf| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let from = options.train.as_ref().or(options.model.as_ref()).map_or_else(String::new, name);
+    let class = |(label, name): &(String, String)| {
+        if name == label { name.clone() } else { format!("{name} at {label}") }
+    };
+    let classes: Vec<String> = options.classes.iter().map(class).collect();
+    let (band, epoch) = (&options.bandpass, &options.epoch);
+    let filters = model
+        .csp()
+        .map(|csp| ("filters", format!("{}, eigenvalues {:.3?}", csp.filters().len(), csp.eigenvalues())));
+    let rest = [
+        ("fitted to", format!("{from}: {} channels at {}", model.montage().len(), model.rate())),
+        (
+            "decodes",
+            format!(
+                "{}, {} samples a packet, speed {:?}",
+                name(&options.test),
+                options.packet,
+                options.speed
+            ),
+        ),
+        ("filter", format!("causal Butterworth of order 4, {}-{} Hz; no re-reference", band.start, band.end)),
+        ("trials", format!("{} to {} s after the marker: {}", epoch.start, epoch.end, classes.join(", "))),
+        ("covariance", format!("{:?}", estimator(options, Some(model)))),
+    ];
+    [("decoder", model.method().to_owned())].into_iter().chain(filters).chain(rest).collect()
+}

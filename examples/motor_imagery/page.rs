@@ -1,0 +1,31 @@
+//! The outcome on a page: what was right, how late it was, and where on the head it came from.
+
+use neuraflow::ops::decode::Model;
+use neuraflow::sinks::report::HtmlReport;
+
+use super::outcome::Outcome;
+
+/// Puts results, and the spatial patterns if there are any, on the page.
+pub fn fill(page: &HtmlReport, outcome: &Outcome, model: &Model) {
+    let [low, high] = outcome.interval();
+    let right =
+        format!("{} of {}, 95 % interval {low:.2} to {high:.2}", outcome.correct(), outcome.trials.len());
+    page.results([("right", right), ("chance", format!("{:.2}", 1.0 / outcome.classes.len() as f64))]);
+    for (truth, class) in outcome.classes.iter().enumerate() {
+        let count = |decided| outcome.trials.iter().filter(|trial| **trial == (truth, decided)).count();
+        let each = outcome.classes.iter().enumerate().map(|(at, name)| format!("{} {name}", count(Some(at))));
+        let all: Vec<String> = each.chain([format!("{} no decision", count(None))]).collect();
+        page.results([(format!("{class}, decided as"), all.join(", "))]);
+    }
+    page.results(outcome.budget.iter().map(|(part, ms)| (part.replace('_', " "), format!("{ms:.2} ms"))));
+    if let Some(csp) = model.csp() {
+        let caption = |(at, share): (usize, &f64)| format!("pattern {}, λ = {share:.2}", at + 1);
+        let maps = csp.eigenvalues().iter().enumerate().map(caption).zip(csp.patterns().iter().cloned());
+        let note = format!(
+            "What a source seen through each filter looks like at the electrodes, in µV; signs are arbitrary. λ is the share \
+             of {} in its power: above ½ it is stronger while that is imagined.",
+            outcome.classes.last().map_or("the second class", String::as_str)
+        );
+        page.topographies("Common spatial patterns", note, model.montage().iter(), maps);
+    }
+}
