@@ -72,9 +72,8 @@ mod tutorials {
     mod own_sink {}
     #[cfg(feature = "linalg")]
     #[doc = include_str!("../docs/tutorials/ssvep.md")]
-    mod ssvep {}
     #[doc = include_str!("../docs/tutorials/motor_imagery.md")]
-    mod motor_imagery {}
+    mod decoders {}
     #[cfg(feature = "store")]
     #[doc = include_str!("../docs/reference/table.md")]
     mod table {}
