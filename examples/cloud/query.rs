@@ -1,6 +1,8 @@
 //! A session out of the table: what there is, and how one band's power went.
 
 use std::error::Error;
+use std::fmt::Write as _;
+use std::io::{ErrorKind, Write};
 use std::path::PathBuf;
 
 use clap::Args;
@@ -48,7 +50,7 @@ fn query<T: Table>(table: T, options: &Options) -> Result<(), Box<dyn Error>> {
     if streams.is_empty() {
         return Err(format!("no session {} in this table", options.session).into());
     }
-    let mut lines = Vec::new();
+    let (mut lines, mut text) = (Vec::new(), String::new());
     for header in &streams {
         let at = |second: f64| match Span::from_secs_f64(second) {
             Some(span) => Ok(header.t0 + span),
@@ -66,19 +68,23 @@ fn query<T: Table>(table: T, options: &Options) -> Result<(), Box<dyn Error>> {
             windows.push(found?.item);
         }
         windows.reverse(); // a table gives the newest first
-        println!("{}: {} windows of {:?}", header.name, windows.len(), options.band);
+        writeln!(text, "{}: {} windows of {:?}", header.name, windows.len(), options.band)?;
         lines.extend(of_channels(header, &windows, &options.band)?);
     }
     let width = lines.iter().map(|line| line.name.chars().count()).max().unwrap_or(0);
     for line in &lines {
         let peak = line.points.iter().map(|(_, power)| *power).fold(0.0, f64::max);
-        println!("{:>width$} {} up to {peak:.1} µV²", line.name, sparkline(line, 64));
+        writeln!(text, "{:>width$} {} up to {peak:.1} µV²", line.name, sparkline(line, 64))?;
     }
     if let Some(file) = &options.svg {
         std::fs::write(file, svg(&format!("{} · {} power", options.session, options.band), &lines))?;
-        println!("drawn in {}", file.display());
+        writeln!(text, "drawn in {}", file.display())?;
     }
-    Ok(())
+    // Whoever reads may have seen enough: `query … | head`.
+    match std::io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
+    }
 }
 
 /// The band's power in every channel, over the seconds of the session.
