@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use neuraflow_core::model::{Features, Positions};
+use neuraflow_core::model::{Features, Positions, Recovery};
 use neuraflow_core::sink::{Sink, SinkContext, SinkWriter};
 use neuraflow_core::testing::Random;
 use neuraflow_sinks::kafka::{KafkaSink, KafkaWriter};
@@ -99,9 +99,14 @@ fn crashes_and_a_broker_that_is_killed_at_random_double_and_lose_nothing() {
     // What a store of checkpoints would have: the positions, and the next window.
     let (mut kept, mut number, mut kills) = ((None, 0), 0, 0);
     while kept.1 < 400 {
-        let Ok(mut writer) = sink.open(&SinkContext { from: kept.0.clone(), ..SinkContext::default() })
-        else {
-            continue;
+        let opened = sink.open(&SinkContext { from: kept.0.clone(), ..SinkContext::default() });
+        // A broker that has just been started may not answer yet; whatever else is wrong does not pass.
+        let mut writer = match opened {
+            Ok(writer) => writer,
+            Err(error) => {
+                assert_eq!(error.recovery(), Recovery::Retry, "{error}");
+                continue;
+            }
         };
         let mut next = kept.1;
         loop {
