@@ -14,7 +14,6 @@ use rdkafka::producer::{BaseRecord, Producer, ProducerContext, ThreadedProducer}
 
 use super::sink::Settings;
 use super::watch::KafkaSinkWatch;
-use super::writer::unanswered;
 
 /// The header that says which sink has written a record.
 pub(super) const SINK: &str = "sink";
@@ -150,34 +149,6 @@ impl Client {
                 break;
             }
         }
-        self.answers(settings, deadline)
-    }
-
-    /// Puts a record into each partition, in a transaction that is aborted: nobody who reads what is committed sees it. A record of
-    /// a writer before, which is under way for long and arrives after its transaction was decided, would begin one that nobody
-    /// ever ends: readers would wait for it, or the next commit would take it along. From now on such records are refused, and what
-    /// they have begun is aborted.
-    pub(super) fn sweep(&self, settings: &Settings, watch: &KafkaSinkWatch) -> Result<(), SinkError> {
-        let failed = |error| settings.failed("shut out earlier writers from", error);
-        let deadline = Instant::now() + settings.timeout;
-        let count = self.partitions as usize;
-        *self.deliveries.lock() = Inside { at: vec![None; count], waiting: count, fault: None };
-        self.producer.begin_transaction().map_err(failed)?;
-        for number in 0..count {
-            let partition = i32::try_from(number).unwrap_or(i32::MAX);
-            let record = BaseRecord::<(), (), usize>::with_opaque_to(&settings.topic, number);
-            if let Err((error, _)) = self.producer.send(record.partition(partition)) {
-                let _ = self.producer.abort_transaction(settings.timeout);
-                return Err(failed(error));
-            }
-        }
-        let (_, fault) = self.answers(settings, deadline);
-        self.producer.abort_transaction(settings.timeout).map_err(failed)?;
-        fault.map_or(Ok(()), |reason| Err(unanswered(settings, watch, reason)))
-    }
-
-    /// Waits until everything was answered, or the time is over.
-    fn answers(&self, settings: &Settings, deadline: Instant) -> (Vec<Option<(i32, i64)>>, Option<String>) {
         let mut inside = self.deliveries.lock();
         while inside.waiting > 0 {
             let left = deadline.saturating_duration_since(Instant::now());

@@ -149,7 +149,6 @@ impl Transactions {
     /// Shuts out whoever wrote before, and finds out what of it is in the topic.
     fn connect(&mut self) -> Result<(), SinkError> {
         let client = Client::connect(&self.settings, &self.watch)?;
-        client.sweep(&self.settings, &self.watch)?;
         let looked = Look::open(&self.settings, client.partitions)?.run(&mut self.ends)?;
         for (stream, count) in looked {
             *self.again.entry(stream).or_insert(0) += count;

@@ -1,7 +1,7 @@
 //! A broker, results, and what any consumer finds in a topic.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use neuraflow_core::model::{
     Channel, FeatureSpec, Features, SamplingRate, StreamHeader, StreamKey, Timestamp, WindowInfo,
@@ -90,6 +90,7 @@ pub fn found(broker: &Service) -> Vec<(i32, StreamKey, KafkaRecord)> {
         all.add_partition_offset(TOPIC, number, Offset::Beginning).unwrap();
     }
     consumer.assign(&all).unwrap();
+    decided(broker, &consumer);
     let (mut records, mut ends) = (Vec::new(), 0);
     while ends < PARTITIONS {
         match consumer.poll(Duration::from_secs(30)).expect("an answer within half a minute") {
@@ -103,6 +104,18 @@ pub fn found(broker: &Service) -> Vec<(i32, StreamKey, KafkaRecord)> {
         }
     }
     records
+}
+
+/// Waits until no transaction is undecided: a commit is answered before it is seen in every partition.
+fn decided(broker: &Service, committed: &BaseConsumer) {
+    let all: BaseConsumer = client(broker).set("isolation.level", "read_uncommitted").create().unwrap();
+    let begun = Instant::now();
+    let high = |consumer: &BaseConsumer, number| {
+        consumer.fetch_watermarks(TOPIC, number, Duration::from_secs(30)).unwrap().1
+    };
+    while (0..PARTITIONS).any(|number| high(committed, number) < high(&all, number)) {
+        assert!(begun.elapsed() < Duration::from_secs(30), "a transaction that nobody ends");
+    }
 }
 
 /// Checks that every stream has the windows `0..to`, each once and in order.
