@@ -2,6 +2,7 @@
 
 use neuraflow_core::sink::SinkWriter;
 use neuraflow_core::testing::{Random, Scratch};
+use neuraflow_sinks::layer::Outbox;
 
 use crate::table::{Mood, Table};
 use crate::{open, quietly, row_of};
@@ -46,8 +47,15 @@ fn life(seed: u64) {
         }
     }
     writer.finish().unwrap();
+    drop(writer);
     let rows = table.rows();
+    let refused: Vec<i64> =
+        Outbox::<Table>::refused(&dir).unwrap().iter().map(|item| item.info.index).collect();
     for index in 0..next {
+        // As the outbox says of itself: what brings the sink to panic three times, alone, is refused.
+        if refused.contains(&index) && rows.panics.get(&index).is_some_and(|panics| *panics >= 3) {
+            continue;
+        }
         assert_eq!(rows.rows.get(&index), Some(&(index as f64 / 3.0)), "seed {seed}: row {index}");
     }
     // A restored checkpoint takes the sink back, but never makes it go on out of order.

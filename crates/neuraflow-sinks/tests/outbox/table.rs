@@ -9,7 +9,11 @@ use neuraflow_core::sink::{Placement, Sink, SinkContext, SinkError, SinkWriter};
 
 /// A table behind a network: what was written under which number, and what befalls those who write.
 #[derive(Clone, Debug, Default)]
-pub struct Table(Arc<Mutex<Rows>>);
+pub struct Table {
+    rows: Arc<Mutex<Rows>>,
+    /// What this writer wrote last is lost, as its next barrier says, and no other's.
+    lost: bool,
+}
 
 #[derive(Debug, Default)]
 pub struct Rows {
@@ -20,12 +24,12 @@ pub struct Rows {
     pub opened: u64,
     /// What happens to the next writes; nothing once they are used up.
     pub mood: Vec<Mood>,
+    /// How often it has panicked over a row that it was given alone.
+    pub panics: BTreeMap<i64, u32>,
     /// Panics whenever it is given this one.
     pub poison: Option<i64>,
     /// Fails as long as it is down.
     pub down: bool,
-    /// What was written last is lost, as the next barrier says.
-    lost: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -44,7 +48,7 @@ pub enum Mood {
 
 impl Table {
     pub fn rows(&self) -> std::sync::MutexGuard<'_, Rows> {
-        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.rows.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
 
@@ -75,7 +79,8 @@ impl SinkWriter for Table {
     type Item = Features;
 
     fn write(&mut self, items: &mut Vec<Features>) -> Result<(), SinkError> {
-        let mut rows = self.rows();
+        let table = Arc::clone(&self.rows);
+        let mut rows = table.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         rows.calls += 1;
         let mood = rows.mood.pop().unwrap_or(Mood::Takes);
         if rows.poison.is_some_and(|poison| items.iter().any(|item| item.info.index == poison)) {
@@ -97,11 +102,14 @@ impl SinkWriter for Table {
         }
         let take = match mood {
             Mood::Panics => {
+                if let [alone] = items.as_slice() {
+                    *rows.panics.entry(alone.info.index).or_default() += 1;
+                }
                 items.clear();
                 panic!("as told");
             }
             Mood::Loses => {
-                rows.lost = true;
+                self.lost = true;
                 items.clear();
                 0
             }
@@ -119,11 +127,7 @@ impl SinkWriter for Table {
     }
 
     fn barrier(&mut self, _: u64) -> Result<Positions, SinkError> {
-        if std::mem::take(&mut self.rows().lost) {
-            Err(refused_connection())
-        } else {
-            Ok(Positions::default())
-        }
+        if std::mem::take(&mut self.lost) { Err(refused_connection()) } else { Ok(Positions::default()) }
     }
 }
 

@@ -12,7 +12,7 @@ pub(super) struct Lane<T> {
     panics: u32,
 }
 
-/// An item that brings the sink behind to panic so often, alone, is refused.
+/// An item is refused if it brings the sink behind to panic once more than so often in a row: all but the first time it was alone.
 const MOST_PANICS: u32 = 3;
 
 /// Deals items to so many lanes.
