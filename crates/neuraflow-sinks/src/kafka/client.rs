@@ -27,6 +27,9 @@ pub(super) struct Outgoing {
     pub(super) value: Vec<u8>,
 }
 
+/// Where each record lies that has arrived, as partition and offset, and what was said of the first that has not.
+pub(super) type Answers = (Vec<Option<(i32, i64)>>, Option<String>);
+
 /// What became of the records that were sent together.
 #[derive(Debug, Default)]
 struct Deliveries {
@@ -134,13 +137,8 @@ impl Client {
         Ok(Self { producer, partitions: u32::try_from(partitions).unwrap_or(u32::MAX), deliveries })
     }
 
-    /// Sends all, and waits until each has arrived, has failed, or the time is over: where each lies that has arrived, and what was
-    /// said of the first that has not.
-    pub(super) fn send(
-        &self,
-        records: &[Outgoing],
-        settings: &Settings,
-    ) -> (Vec<Option<(i32, i64)>>, Option<String>) {
+    /// Sends all, and waits until each has arrived, has failed, or the time is over.
+    pub(super) fn send(&self, records: &[Outgoing], settings: &Settings) -> Answers {
         *self.deliveries.lock() = Inside { at: vec![None; records.len()], waiting: 0, fault: None };
         let deadline = Instant::now() + settings.timeout;
         for (number, record) in records.iter().enumerate() {
@@ -149,6 +147,33 @@ impl Client {
                 break;
             }
         }
+        self.answers(settings, deadline)
+    }
+
+    /// Puts a record into each partition, in a transaction that is aborted: with it ends whatever an earlier writer has left undecided
+    /// there, and nobody sees either.
+    pub(super) fn sweep(&self, settings: &Settings) -> Result<Answers, SinkError> {
+        let failed = |error| settings.failed("end earlier transactions in", error);
+        let deadline = Instant::now() + settings.timeout;
+        let count = self.partitions as usize;
+        *self.deliveries.lock() = Inside { at: vec![None; count], waiting: count, fault: None };
+        self.producer.begin_transaction().map_err(failed)?;
+        for number in 0..count {
+            let partition = i32::try_from(number).unwrap_or(i32::MAX);
+            // With a key, since a topic that is compacted takes none without.
+            let record = BaseRecord::<_, (), usize>::with_opaque_to(&settings.topic, number);
+            if let Err((error, _)) = self.producer.send(record.partition(partition).key(&*settings.name)) {
+                let _ = self.producer.abort_transaction(settings.timeout);
+                return Err(failed(error));
+            }
+        }
+        let answers = self.answers(settings, deadline);
+        self.producer.abort_transaction(settings.timeout).map_err(failed)?;
+        Ok(answers)
+    }
+
+    /// Waits until everything was answered, or the time is over.
+    fn answers(&self, settings: &Settings, deadline: Instant) -> Answers {
         let mut inside = self.deliveries.lock();
         while inside.waiting > 0 {
             let left = deadline.saturating_duration_since(Instant::now());

@@ -7,10 +7,12 @@
 //! | `item` | what a record says |
 //! | `sink`, `writer` | where results are taken, and how they are written at least once |
 //! | `transaction` | how they are written exactly once |
+//! | `committed` | what of it is seen by whoever reads what is committed |
 //! | `client` | the client behind both |
 //! | `watch` | what others may know of it |
 
 mod client;
+mod committed;
 mod item;
 mod sink;
 mod transaction;

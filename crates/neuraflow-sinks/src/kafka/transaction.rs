@@ -9,17 +9,13 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use neuraflow_core::model::{Positions, StreamKey};
 use neuraflow_core::sink::SinkError;
-use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
-use rdkafka::error::{KafkaError, KafkaResult};
-use rdkafka::message::Headers;
 use rdkafka::producer::Producer;
-use rdkafka::{Message, Offset, TopicPartitionList};
 
-use super::client::{Client, NAP, Outgoing, SINK};
+use super::client::{Client, Outgoing};
+use super::committed::Committed;
 use super::sink::Settings;
 use super::watch::KafkaSinkWatch;
 use super::writer::unanswered;
@@ -32,7 +28,7 @@ const AGAIN: &str = "again ";
 pub(super) struct Transactions {
     settings: Arc<Settings>,
     watch: KafkaSinkWatch,
-    client: Option<Client>,
+    connection: Option<Connection>,
     /// What was taken and is not known to be committed.
     pending: Vec<Outgoing>,
     bytes: usize,
@@ -40,6 +36,12 @@ pub(super) struct Transactions {
     ends: BTreeMap<i32, i64>,
     /// How many of a stream's next results are in the topic already.
     again: BTreeMap<StreamKey, u64>,
+}
+
+/// Writes, and sees what comes of it. It is let go of where anything fails.
+struct Connection {
+    client: Client,
+    committed: Committed,
 }
 
 impl Transactions {
@@ -57,7 +59,7 @@ impl Transactions {
                 ends.insert(number, at);
             }
         }
-        let mut open = Self { settings, watch, client: None, pending: Vec::new(), bytes: 0, ends, again };
+        let mut open = Self { settings, watch, connection: None, pending: Vec::new(), bytes: 0, ends, again };
         open.connect()?;
         Ok(open)
     }
@@ -91,22 +93,22 @@ impl Transactions {
 
     /// Commits what was taken: how far the topic is then.
     pub(super) fn commit(&mut self) -> Result<Positions, SinkError> {
-        let client = match self.client.take() {
-            Some(client) => client,
+        let connection = match self.connection.take() {
+            Some(connection) => connection,
             None => {
                 self.connect()?;
                 return self.commit();
             }
         };
         if !self.pending.is_empty() {
-            // Without the client, if anything fails: the next one looks how it ended.
-            self.transact(&client)?;
+            // Without the connection, if anything fails: the next one looks how it ended.
+            self.transact(&connection)?;
         }
-        self.client = Some(client);
+        self.connection = Some(connection);
         Ok(self.positions())
     }
 
-    fn transact(&mut self, client: &Client) -> Result<(), SinkError> {
+    fn transact(&mut self, Connection { client, committed }: &Connection) -> Result<(), SinkError> {
         let settings = Arc::clone(&self.settings);
         let failed = |error| {
             self.watch.change(|stats| stats.failures += 1);
@@ -119,10 +121,11 @@ impl Transactions {
             return Err(unanswered(&settings, &self.watch, reason));
         }
         client.producer.commit_transaction(settings.timeout).map_err(failed)?;
-        for (partition, offset) in at.into_iter().flatten() {
-            let end = self.ends.entry(partition).or_insert(0);
-            *end = (*end).max(offset + 1);
-        }
+        // A commit that is answered is decided, and not yet marked in each partition; a broker that crashes now may never do that
+        // (KAFKA-20734), and an abort would then take along what was decided. So it counts once it is seen.
+        let last = last(&at);
+        committed.wait_for(&last)?;
+        self.ends.extend(last.into_iter().map(|(partition, offset)| (partition, offset + 1)));
         let count = self.pending.len() as u64;
         self.pending.clear();
         self.bytes = 0;
@@ -146,11 +149,17 @@ impl Transactions {
         positions
     }
 
-    /// Shuts out whoever wrote before, and finds out what of it is in the topic.
+    /// Shuts out whoever wrote before, ends what it has left undecided, and finds out what of it is in the topic.
     fn connect(&mut self) -> Result<(), SinkError> {
         let client = Client::connect(&self.settings, &self.watch)?;
-        let looked = Look::open(&self.settings, client.partitions)?.run(&mut self.ends)?;
-        for (stream, count) in looked {
+        let committed = Committed::connect(&self.settings, client.partitions)?;
+        // Also what a broker has lost the end of: an open transaction of this id is nobody's, since what counts as written was seen.
+        let (swept, fault) = client.sweep(&self.settings)?;
+        if let Some(reason) = fault {
+            return Err(unanswered(&self.settings, &self.watch, reason));
+        }
+        committed.wait_for(&last(&swept))?;
+        for (stream, count) in committed.count(&mut self.ends)? {
             *self.again.entry(stream).or_insert(0) += count;
         }
         // What is pending was taken before anything else will be.
@@ -160,122 +169,19 @@ impl Transactions {
             }
         }
         self.bytes = self.pending.iter().map(|record| record.value.len()).sum();
-        self.client = Some(client);
+        self.connection = Some(Connection { client, committed });
         Ok(())
     }
 }
 
-/// Looks what a sink has committed.
-struct Look<'a> {
-    settings: &'a Settings,
-    consumer: BaseConsumer,
-    partitions: i32,
-}
-
-impl<'a> Look<'a> {
-    fn open(settings: &'a Settings, partitions: u32) -> Result<Self, SinkError> {
-        let mut config = settings.client();
-        config
-            .set("group.id", settings.transactional.as_deref().unwrap_or_default())
-            .set("enable.auto.commit", "false")
-            .set("auto.offset.reset", "error")
-            .set("isolation.level", "read_committed")
-            .set("enable.partition.eof", "true");
-        let consumer = config.create().map_err(|error| settings.failed("make a consumer for", error))?;
-        Ok(Self { settings, consumer, partitions: i32::try_from(partitions).unwrap_or(i32::MAX) })
+/// The last record of each partition.
+fn last(at: &[Option<(i32, i64)>]) -> BTreeMap<i32, i64> {
+    let mut last = BTreeMap::new();
+    for (partition, offset) in at.iter().flatten() {
+        let known = last.entry(*partition).or_insert(*offset);
+        *known = (*known).max(*offset);
     }
-
-    /// How many records of each stream lie beyond `ends`, which are moved to the end of the topic.
-    fn run(&self, ends: &mut BTreeMap<i32, i64>) -> Result<BTreeMap<StreamKey, u64>, SinkError> {
-        if ends.is_empty() {
-            *ends = self.beginning()?;
-        }
-        let mut assigned = TopicPartitionList::new();
-        for number in 0..self.partitions {
-            let (low, high) = self.watermarks(number)?;
-            let at = ends.get(&number).copied();
-            let Some(at) =
-                at.filter(|at| (low..=high).contains(at) && ends.len() == self.partitions as usize)
-            else {
-                return Err(SinkError::Position {
-                    sink: self.settings.name.to_string(),
-                    target: format!("{}, partition {number} of {}", self.settings.target(), self.partitions),
-                    expected: format!("record {at:?}, of {} partitions", ends.len()),
-                    found: format!("records {low} to {high}"),
-                });
-            };
-            let added = assigned.add_partition_offset(&self.settings.topic, number, Offset::Offset(at));
-            added.map_err(|error| self.settings.failed("read from an offset of", error))?;
-        }
-        let failed = |error| self.settings.failed("read", error);
-        self.consumer.assign(&assigned).map_err(failed)?;
-        let (mut counts, mut done) = (BTreeMap::new(), 0);
-        let mut reached = ends.clone();
-        while done < self.partitions {
-            match self.consumer.poll(self.settings.timeout) {
-                None => return Err(failed(KafkaError::NoMessageReceived)),
-                Some(Err(KafkaError::PartitionEOF(_))) => done += 1,
-                Some(Err(error)) => return Err(failed(error)),
-                Some(Ok(message)) => {
-                    reached.insert(message.partition(), message.offset() + 1);
-                    let own = |header: rdkafka::message::Header<'_, &[u8]>| {
-                        header.key == SINK && header.value == Some(self.settings.name.as_bytes())
-                    };
-                    let own = message.headers().is_some_and(|headers| headers.iter().any(own));
-                    if let (true, Some(stream)) = (own, message.key().and_then(StreamKey::from_bytes)) {
-                        *counts.entry(stream).or_insert(0) += 1;
-                    }
-                }
-            }
-        }
-        *ends = reached;
-        Ok(counts)
-    }
-
-    /// Where the first run under this id began; here and now, if this is the first.
-    fn beginning(&self) -> Result<BTreeMap<i32, i64>, SinkError> {
-        let failed = |error| self.settings.failed("look where the first run began in", error);
-        let mut asked = TopicPartitionList::new();
-        for number in 0..self.partitions {
-            asked.add_partition(&self.settings.topic, number);
-        }
-        let committed = self.patiently(|patience| self.consumer.committed_offsets(asked.clone(), patience));
-        let committed = committed.map_err(failed)?;
-        let (mut ends, mut fresh) = (BTreeMap::new(), TopicPartitionList::new());
-        for known in committed.elements() {
-            let end = match known.offset() {
-                Offset::Offset(offset) => offset,
-                _ => {
-                    let (_, high) = self.watermarks(known.partition())?;
-                    let end = Offset::Offset(high);
-                    fresh.add_partition_offset(known.topic(), known.partition(), end).map_err(failed)?;
-                    high
-                }
-            };
-            ends.insert(known.partition(), end);
-        }
-        if fresh.count() > 0 {
-            self.patiently(|_| self.consumer.commit(&fresh, CommitMode::Sync)).map_err(failed)?;
-        }
-        Ok(ends)
-    }
-
-    /// Asks again while the time lasts: a group's broker may have only just become that, and answer that it is not yet.
-    fn patiently<R>(&self, ask: impl Fn(Duration) -> KafkaResult<R>) -> KafkaResult<R> {
-        let deadline = Instant::now() + self.settings.timeout;
-        loop {
-            let left = deadline.saturating_duration_since(Instant::now());
-            match ask(left.max(NAP)) {
-                Err(_) if left > NAP => std::thread::sleep(NAP),
-                answer => return answer,
-            }
-        }
-    }
-
-    fn watermarks(&self, partition: i32) -> Result<(i64, i64), SinkError> {
-        let marks = self.consumer.fetch_watermarks(&self.settings.topic, partition, self.settings.timeout);
-        marks.map_err(|error| self.settings.failed("ask for the offsets of", error))
-    }
+    last
 }
 
 fn partition_of(topic: &str, part: &str) -> Option<i32> {
