@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `pipeline`, `flow`, `draft` | the builder; `plan` and `graph` are what it makes |
 //! | `ingress` → `slab` → `keyed` → `outlet`, `deliver` | the way of the data |
-//! | `streams`, `books`, `stream`, `chain` | what a worker has of its streams: their seats, and each one's state |
+//! | `streams`, `books`, `stream`, `chain` | what a worker has of its streams: their seats, and each one's state; `ahead` has it at hand in time |
 //! | `cut`, `capture`, `align` | what divides the data at a checkpoint: at sources, in streams, at sinks |
 //! | `coordinator`, `flight`, `checkpointing` | the thread that makes checkpoints, the one it makes, and what it is told |
 //! | `news`, `relay`, `naming` | checkpoints over several processes: what one tells the others, what these tell it, and whose is what |
@@ -15,6 +15,7 @@
 //! | `report`, `watch` | what is known of a run |
 //! | `planted`, `stepped` | for tests: bugs to switch on, and a run without any thread that does what it likes |
 
+mod ahead;
 mod align;
 mod base;
 mod books;

@@ -5,7 +5,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::chain::{
-    Children, Event, Sections, SectionsReader, Step, event_all, push_all, restore_all, snapshot_all,
+    Children, Event, Sections, SectionsReader, Step, event_all, fetch_all, push_all, restore_all,
+    snapshot_all,
 };
 use super::error::{PipelineError, RestoreFault};
 use super::items::LateSamples;
@@ -71,6 +72,11 @@ impl StreamState {
             fatal: None,
         };
         Self { grid, sequencer, filler, root, step, late, markers: 0, given_up: 0, ended: false }
+    }
+
+    /// Asks for the memory of the nodes so deep in its chain.
+    pub(super) fn fetch(&self, depth: usize) {
+        fetch_all(&self.root, depth);
     }
 
     pub(super) fn samples(&mut self, sequence: Sequence, values: &[f32], arrival: u64) {

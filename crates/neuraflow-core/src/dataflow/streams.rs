@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use super::ahead;
 use super::books::{Refused, Seat, Slot};
 use super::capture::Capture;
 use super::graph::Graph;
@@ -83,7 +84,12 @@ impl Streams {
         let strikes = self.shared.plot.strikes(self.taken, 5_000_000);
         let copies = self.capture.as_ref().is_some_and(Capture::copies);
         let mut values = slab.values.as_slice();
-        for entry in slab.entries.drain(..) {
+        let many = self.owners.len() >= ahead::MANY;
+        let mut entries = slab.entries.drain(..);
+        while let Some(entry) = entries.next() {
+            if many {
+                self.fetch_ahead(entries.as_slice());
+            }
             let taken = match entry.body {
                 EntryBody::Samples { values, .. } => values as usize,
                 _ => 0,
@@ -98,7 +104,22 @@ impl Streams {
             }
             self.entry(entry, own);
         }
+        drop(entries);
         slab.values.clear();
+    }
+
+    /// Asks for the memory of the streams whose turn is next.
+    fn fetch_ahead(&self, next: &[Entry]) {
+        for (part, turn) in ahead::TURNS.into_iter().enumerate() {
+            let Some(Entry { stream: StreamId { reader, slot }, .. }) = next.get(turn - 1) else { continue };
+            let seat = self.seats.get(*reader as usize).and_then(|seats| seats.get(*slot as usize));
+            match (part, seat) {
+                (0, Some(seat)) => ahead::fetch(seat),
+                (1, Some(Some(Seat { slot: Slot::Running(state), .. }))) => ahead::fetch(&**state),
+                (part, Some(Some(Seat { slot: Slot::Running(state), .. }))) => state.fetch(part - 2),
+                _ => {}
+            }
+        }
     }
 
     fn entry(&mut self, entry: Entry, values: &[f32]) {

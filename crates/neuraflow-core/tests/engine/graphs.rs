@@ -34,6 +34,22 @@ fn windows_are_exact_and_the_same_on_any_number_of_workers_and_for_any_packet() 
 }
 
 #[test]
+fn thousands_of_streams_are_what_they_are_among_few() {
+    let headers: Vec<_> = (0..2_500).map(|d| header(&format!("device {d}"), 250, 1 + d % 3)).collect();
+    let run = |workers| {
+        let (sink, kept) = Keep::new();
+        let graph = Pipeline::from(Script::of(&headers, 50, 7)).window(Tumbling::millis(50));
+        let report = graph.feature(Sum::default).sink(sink).build().unwrap();
+        assert!(report.spawn(Workers::new(workers)).unwrap().join().unwrap().balances());
+        by_stream(&kept)
+    };
+    // One worker asks for their memory ahead of their turns; each of two has too few for that.
+    let (one, two) = (run(1), run(2));
+    assert_eq!(one.len(), 2_500 * 4);
+    assert_eq!(one, two);
+}
+
+#[test]
 fn a_branch_sees_what_the_main_path_sees() {
     let ((main, main_kept), (side, side_kept)) = (Keep::new(), Keep::<Window>::new());
     let pipeline = Pipeline::from(Script::of(&[header("a", 100, 1)], 100, 10))

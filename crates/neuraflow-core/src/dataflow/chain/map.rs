@@ -5,8 +5,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Children, Event, Node, Sections, SectionsReader, Step, event_all, give_all, push_all, restore_all,
-    snapshot_all,
+    Children, Event, Node, Sections, SectionsReader, Step, event_all, fetch_all, give_all, push_all,
+    restore_all, snapshot_all,
 };
 use crate::dataflow::error::RestoreFault;
 use crate::dataflow::outbox::Pool;
@@ -88,6 +88,10 @@ where
             Some(out)
         };
         self.pool.borrow_mut().extend(spare);
+    }
+
+    fn fetch(&self, depth: usize) {
+        fetch_all(&self.children, depth);
     }
 
     fn event(&mut self, event: &Event, step: &mut Step) {

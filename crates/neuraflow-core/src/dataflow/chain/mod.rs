@@ -19,6 +19,7 @@ pub(super) use sections::{Sections, SectionsReader};
 pub(super) use stage::StageNode;
 pub(super) use window::{EPOCHS, EpochNode, WindowNode};
 
+use super::ahead;
 use super::error::{PipelineError, RestoreFault};
 use super::report::WindowCounts;
 use crate::model::{Chunk, Marker, Recovery, StreamHeader};
@@ -87,6 +88,9 @@ pub(super) trait Node<T> {
 
     fn event(&mut self, event: &Event, step: &mut Step);
 
+    /// Asks for the memory of what lies so many places behind it, see [`ahead`](super::ahead).
+    fn fetch(&self, _depth: usize) {}
+
     /// Writes what it and everything after it have to remember over a restart.
     fn snapshot(&self, sections: &mut Sections);
 
@@ -110,6 +114,16 @@ fn give_all<T>(children: &mut Children<T>, item: T, step: &mut Step) -> Option<T
         child.push(&item, step);
     }
     last.give(item, step)
+}
+
+/// Asks for the memory of the children, or of what lies so many places behind them.
+pub(super) fn fetch_all<T>(children: &Children<T>, depth: usize) {
+    for child in children {
+        match depth.checked_sub(1) {
+            None => ahead::fetch(&**child),
+            Some(depth) => child.fetch(depth),
+        }
+    }
 }
 
 pub(super) fn event_all<T>(children: &mut Children<T>, event: &Event, step: &mut Step) {

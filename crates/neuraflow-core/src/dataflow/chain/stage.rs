@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::{
-    Children, Clock, Event, Node, Sections, SectionsReader, Step, event_all, push_all, restore_all,
-    snapshot_all,
+    Children, Clock, Event, Node, Sections, SectionsReader, Step, event_all, fetch_all, push_all,
+    restore_all, snapshot_all,
 };
 use crate::dataflow::error::RestoreFault;
 use crate::model::{Chunk, Recovery};
@@ -72,6 +72,10 @@ impl<O: Operator<In = Chunk, Out = Chunk>> Node<Chunk> for StageNode<O> {
                 }
             }
         });
+    }
+
+    fn fetch(&self, depth: usize) {
+        fetch_all(&self.children, depth);
     }
 
     fn event(&mut self, event: &Event, step: &mut Step) {

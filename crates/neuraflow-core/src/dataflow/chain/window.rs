@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::{
-    Children, Event, Node, Sections, SectionsReader, Step, event_all, push_all, restore_all, snapshot_all,
+    Children, Event, Node, Sections, SectionsReader, Step, event_all, fetch_all, push_all, restore_all,
+    snapshot_all,
 };
 use crate::dataflow::error::RestoreFault;
 use crate::model::{Chunk, Window};
@@ -52,6 +53,10 @@ impl Node<Chunk> for WindowNode {
         step.spare.push(space);
         step.coverage = coverage;
         step.needs_from = step.needs_from.min(self.assembler.needs_from());
+    }
+
+    fn fetch(&self, depth: usize) {
+        fetch_all(&self.children, depth);
     }
 
     fn event(&mut self, event: &Event, step: &mut Step) {
@@ -109,6 +114,10 @@ impl Node<Chunk> for EpochNode {
         self.cutter.push(chunk, &coverage, settled, arrival, &mut |epoch| push_all(children, epoch, step));
         step.coverage = coverage;
         step.needs_from = step.needs_from.min(self.cutter.needs_from());
+    }
+
+    fn fetch(&self, depth: usize) {
+        fetch_all(&self.children, depth);
     }
 
     fn event(&mut self, event: &Event, step: &mut Step) {

@@ -1,0 +1,39 @@
+//! Asks the processor for the memory that the next packets need, while it works on this one.
+//!
+//! The state of many streams does not fit into the caches near a core, and a packet touches some 40 lines of its stream's, each
+//! found through the one before. By the time its turn comes they are there.
+
+use std::ptr;
+
+/// With fewer streams than this on a worker the caches hold them all, and asking costs more than it gains.
+pub(super) const MANY: usize = 2_048;
+
+/// How many packets ahead of its turn each part of a stream is asked for, the outermost first: a part is found through the one
+/// outside of it, which must have arrived. From the third on it is the nodes of the chain, by their depth.
+pub(super) const TURNS: [usize; 5] = [5, 4, 3, 2, 1];
+
+/// Bytes that are fetched at a time.
+const LINE: usize = 64;
+
+/// Asks for the memory of a value, without waiting for it.
+#[inline(always)]
+pub(super) fn fetch<T: ?Sized>(value: &T) {
+    let (first, size) = (ptr::from_ref(value).cast::<u8>(), size_of_val(value));
+    for at in (0..size).step_by(LINE) {
+        line(first.wrapping_add(at));
+    }
+}
+
+/// Measured, as nothing safe asks for memory: 10,000 devices take a fifth less time (docs/reference/performance.md).
+#[cfg(target_arch = "x86_64")]
+#[allow(unsafe_code)]
+#[inline(always)]
+fn line(at: *const u8) {
+    use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+    // SAFETY: the instruction is part of SSE, which every x86-64 processor has. It reads and writes nothing that a program could
+    // see, and no address makes it fail; these lie within a value that is borrowed.
+    unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) };
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn line(_: *const u8) {}
