@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Marker, Packet, PacketBody, Sequence, StreamHeader, StreamKey};
+use crate::model::{Control, Marker, Packet, PacketBody, Sequence, StreamHeader, StreamKey};
 
 /// Names an open stream within one source reader; cheaper than its key on every packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -26,7 +26,11 @@ pub(crate) struct Slab {
 impl Slab {
     /// What it weighs in flow control, in values: a packet costs something too, however few values it has.
     pub(crate) fn weight(&self) -> usize {
-        self.values.len() + 16 * self.entries.len()
+        let payloads = self.entries.iter().map(|entry| match &entry.body {
+            EntryBody::Control(control) => control.payload.len() / size_of::<f32>(),
+            _ => 0,
+        });
+        self.values.len() + 16 * self.entries.len() + payloads.sum::<usize>()
     }
 }
 
@@ -63,6 +67,7 @@ pub(crate) enum EntryBody {
     End {
         next: Option<Sequence>,
     },
+    Control(Arc<Control>),
 }
 
 /// Takes a reader's packets.
@@ -152,6 +157,11 @@ impl Ingest {
         self.push(slot, EntryBody::End { next });
     }
 
+    /// Something that an operator of the stream is told.
+    pub fn control(&mut self, slot: StreamSlot, control: Control) {
+        self.push(slot, EntryBody::Control(Arc::new(control)));
+    }
+
     /// A packet as hosts and logs have it.
     pub fn packet(&mut self, packet: Packet) {
         let slot = match packet.body {
@@ -174,6 +184,7 @@ impl Ingest {
             PacketBody::Dropped { sequence, samples } => self.dropped(slot, sequence, samples),
             PacketBody::Silent => self.silent(slot),
             PacketBody::End { next } => self.end(slot, next),
+            PacketBody::Control(control) => self.control(slot, control),
             PacketBody::Open(_) => {}
         }
     }
@@ -203,6 +214,7 @@ impl Ingest {
                     EntryBody::Dropped { sequence, samples } => PacketBody::Dropped { sequence, samples },
                     EntryBody::Silent => PacketBody::Silent,
                     EntryBody::End { next } => PacketBody::End { next },
+                    EntryBody::Control(control) => PacketBody::Control(Arc::unwrap_or_clone(control)),
                 };
                 packets.push((entry.arrival, Packet { stream, body }));
             }

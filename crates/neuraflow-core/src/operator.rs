@@ -7,8 +7,8 @@ use thiserror::Error;
 
 use crate::checkpoint::{RestoreError, SnapshotReader, SnapshotWriter};
 use crate::model::{
-    Channel, Chunk, Decision, FeatureSpec, Features, NoDecision, Recovery, SamplingRate, Span, Window,
-    WindowInfo,
+    Channel, Chunk, Decision, FeatureSpec, Features, Marker, NoDecision, Recovery, SamplingRate, Span,
+    StreamHeader, Window, WindowInfo,
 };
 
 /// Data that flows between operators. Its [`Spec`](Item::Spec) is what `prepare` needs to know of it.
@@ -210,6 +210,16 @@ pub trait Operator: Send + 'static {
         spec: &<Self::In as Item>::Spec,
     ) -> Result<<Self::Out as Item>::Spec, OperatorError>;
 
+    /// Told once, after `prepare`, whose signal it gets: the stream as it is there, behind stages that give another rate. Not
+    /// called without a pipeline.
+    ///
+    /// # Errors
+    /// A stream that it was not made for: the pipeline is not built then.
+    fn open(&mut self, stream: &StreamHeader) -> Result<(), OperatorError> {
+        let _ = stream;
+        Ok(())
+    }
+
     /// Transforms one input. Allocates nothing in steady state.
     ///
     /// For a `Chunk` output, `out` arrives empty, starting at the input's first sample with the prepared number
@@ -235,6 +245,34 @@ pub trait Operator: Send + 'static {
 
     /// Forgets the signal: the state is that of a freshly prepared instance.
     fn reset(&mut self);
+
+    /// Whether it is told of [markers](Self::marker); fixed from `prepare` on. Only operators on windows are.
+    fn minds_markers(&self) -> bool {
+        false
+    }
+
+    /// An experiment event. Told ahead of the first window that begins at or after it, or of the next one where the marker
+    /// came later than that.
+    fn marker(&mut self, marker: &Marker) {
+        let _ = marker;
+    }
+
+    /// The name under which it takes [controls](crate::model::Control), if it takes any; fixed from `prepare` on. Only operators on
+    /// windows are told any.
+    fn listens_to(&self) -> Option<&str> {
+        None
+    }
+
+    /// Takes what a host tells it, between two windows. It may allocate. What it was told is no part of the signal: it outlives
+    /// `reset`, and is in the `snapshot`. An error changes nothing.
+    ///
+    /// # Errors
+    /// What the operator cannot go on with, said as for a pipeline that is built.
+    fn control(&mut self, payload: &[u8]) -> Result<(), OperatorError> {
+        let _ = payload;
+        let expected = "an operator that takes controls".to_owned();
+        Err(OperatorError::Spec { what: "control", expected, found: "one that takes none".to_owned() })
+    }
 
     /// The latency contract. Valid after `prepare`.
     fn latency(&self) -> Latency;

@@ -104,7 +104,11 @@ impl Refused {
                 accounting.dropped += samples;
             }
             EntryBody::Marker(_) => self.markers += 1,
-            EntryBody::Silent | EntryBody::End { .. } | EntryBody::Open(_) | EntryBody::Resume(_) => {}
+            EntryBody::Silent
+            | EntryBody::End { .. }
+            | EntryBody::Open(_)
+            | EntryBody::Resume(_)
+            | EntryBody::Control(_) => {}
         }
     }
 }

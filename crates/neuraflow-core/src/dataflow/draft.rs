@@ -24,6 +24,7 @@ pub(super) struct Draft {
     /// Whether the main path has a window yet: its first one gives the stream's window counts.
     pub(super) counted: bool,
     pub(super) late: Option<usize>,
+    pub(super) controls: Option<usize>,
     pub(super) gaps: GapPolicy,
     pub(super) lateness: Option<Span>,
     pub(super) origin: Timestamp,

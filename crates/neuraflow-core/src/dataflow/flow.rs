@@ -7,10 +7,10 @@ use super::chain::EPOCHS;
 use super::draft::Draft;
 use super::draft::SharedDraft;
 use super::error::BuildError;
-use super::items::{LateSamples, StreamMarker};
+use super::items::{LateSamples, StreamControl, StreamMarker};
 use super::plan::{EpochPlan, Factory, MapPlan, MarkerPlan, OutletPlan, Plans, StagePlan, WindowPlan};
 use super::raw::RawOutlet;
-use crate::model::{Chunk, Features, Span, Timestamp, Window};
+use crate::model::{Chunk, Decision, Features, Span, Timestamp, Window};
 use crate::operator::{Item, Operator, WindowItem};
 use crate::sink::Sink;
 use crate::source::Source;
@@ -162,6 +162,18 @@ impl<R: 'static> Flow<Chunk, R> {
         })
     }
 
+    /// What became of every [control](crate::model::Control): from when on it holds, or why it never will. Without this, refused ones are only
+    /// [counted](super::StreamReport::refused_inputs) and logged. Directly after [`Pipeline::from`](super::Pipeline::from).
+    pub fn controls(self, sink: impl Sink<Item = StreamControl>) -> Self {
+        self.setting("controls", |draft| {
+            if draft.controls.is_some() {
+                let (expected, found) = ("one sink for what became of controls", "two".to_owned());
+                draft.misplaced.get_or_insert(BuildError::Setting { setting: "controls", expected, found });
+            }
+            draft.controls = Some(draft.add_sink(sink));
+        })
+    }
+
     /// Adds a source whose streams take the same way. Directly after [`Pipeline::from`](super::Pipeline::from).
     pub fn merge(self, source: impl Source) -> Self {
         self.setting("merge", |draft| draft.sources.push(Arc::new(source)))
@@ -224,6 +236,17 @@ impl<R: 'static> Flow<Features, R> {
     pub fn decode<O>(self, make: impl Fn() -> O + Send + Sync + 'static) -> Flow<O::Out, R>
     where
         O: Operator<In = Features>,
+        O::Out: WindowItem,
+    {
+        self.map(Arc::new(make))
+    }
+}
+
+impl<I: Clone + Send + 'static, R: 'static> Flow<Decision<I>, R> {
+    /// Decides something from the decisions so far. `make` is called once for each stream.
+    pub fn decide<O>(self, make: impl Fn() -> O + Send + Sync + 'static) -> Flow<O::Out, R>
+    where
+        O: Operator<In = Decision<I>>,
         O::Out: WindowItem,
     {
         self.map(Arc::new(make))

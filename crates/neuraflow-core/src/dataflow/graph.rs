@@ -18,6 +18,8 @@ pub(super) struct Graph {
     pub(super) root: Plans<Chunk>,
     /// Outlet of the late side output.
     pub(super) late: Option<usize>,
+    /// Outlet of what became of controls.
+    pub(super) controls: Option<usize>,
     pub(super) gaps: GapPolicy,
     pub(super) lateness: Span,
     pub(super) origin: Timestamp,

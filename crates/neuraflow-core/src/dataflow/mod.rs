@@ -65,7 +65,7 @@ pub use checkpointing::{CheckpointReport, Checkpointing};
 pub use cluster::{Cluster, ClusterError};
 pub use error::{BuildError, PipelineError, RestoreFault};
 pub use flow::{Branch, Flow, Tumbling};
-pub use items::{LateSamples, StreamMarker};
+pub use items::{ControlError, LateSamples, StreamControl, StreamMarker};
 pub use pipeline::{Complete, Pipeline};
 #[cfg(feature = "testing")]
 pub use planted::Planted;

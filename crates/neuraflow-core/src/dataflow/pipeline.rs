@@ -184,8 +184,9 @@ impl Complete {
             return Err(BuildError::Setting { setting: "lateness", expected, found });
         }
         let hop = draft.hops.iter().copied().min().unwrap_or(Span::millis(50));
-        let (late, gaps, origin, budget) = (draft.late, draft.gaps, draft.origin, draft.budget);
-        let graph = Graph { root: self.root, late, gaps, lateness, origin, hop, budget };
+        let (late, controls, gaps) = (draft.late, draft.controls, draft.gaps);
+        let (origin, budget) = (draft.origin, draft.budget);
+        let graph = Graph { root: self.root, late, controls, gaps, lateness, origin, hop, budget };
         let (mut latencies, mut set_aside, mut fitting) = (Vec::new(), Vec::new(), 0);
         let mut seen: BTreeMap<_, String> = BTreeMap::new();
         for source in &draft.sources {

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use super::chain::{Children, Clock, EPOCHS, EpochNode, MapNode, Node, StageNode, WindowNode};
+use super::chain::{Children, Clock, EPOCHS, EpochNode, MapNode, Node, StageNode, Waiting, WindowNode};
 use super::error::BuildError;
 use super::items::{MarkerNode, StreamMarker};
 use super::outbox::{Outboxes, OutletNode};
@@ -51,7 +51,8 @@ impl Site<'_> {
         spec: &<O::In as Item>::Spec,
         ahead: Latency,
     ) -> Result<(<O::Out as Item>::Spec, Latency), BuildError> {
-        let out = operator.prepare(spec).map_err(|source| BuildError::Stage {
+        let prepared = operator.prepare(spec).and_then(|out| operator.open(self.header).map(|()| out));
+        let out = prepared.map_err(|source| BuildError::Stage {
             stage: Arc::clone(stage),
             stream: self.header.name.clone(),
             source,
@@ -151,6 +152,7 @@ where
             started: site.header.time_of(site.first),
             looks_ahead,
             latest: None,
+            waiting: Waiting::default(),
             children,
         }))
     }

@@ -41,7 +41,7 @@ pub struct StreamReport {
     pub windows: WindowCounts,
     /// Experiment events.
     pub markers: u64,
-    /// Inputs that an operator refused and that were left out, and markers that came after the stream's end.
+    /// Inputs and controls that an operator refused and that were left out, and what came after the stream's end.
     pub refused_inputs: u64,
     /// Why the stream was not processed at all, if so; its samples are then counted as rejected.
     pub refused: Option<String>,

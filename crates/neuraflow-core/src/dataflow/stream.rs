@@ -9,10 +9,10 @@ use super::chain::{
     snapshot_all,
 };
 use super::error::{PipelineError, RestoreFault};
-use super::items::LateSamples;
+use super::items::{ControlError, LateSamples, StreamControl};
 use super::outbox::Outbox;
 use super::report::{StreamReport, WindowCounts};
-use crate::model::{Chunk, Marker, Sequence, StreamHeader, Timestamp};
+use crate::model::{Chunk, Control, Marker, Sequence, StreamHeader, Timestamp};
 use crate::window::{Coverage, Filled, GapFiller, Piece, Sequencer, WindowGrid};
 
 /// What the part of a stream's state ahead of its chain is called among the stages.
@@ -48,6 +48,8 @@ pub(super) struct Workspace {
 pub(super) struct Change {
     pub(super) samples: u64,
     pub(super) windows: u64,
+    /// What became of controls.
+    pub(super) controls: Vec<StreamControl>,
     /// The first error that no stream should go on after.
     pub(super) fatal: Option<PipelineError>,
 }
@@ -69,6 +71,8 @@ impl StreamState {
             arrival: 0,
             windows: WindowCounts::default(),
             refused_inputs: 0,
+            listeners: 0,
+            controls: Vec::new(),
             fatal: None,
         };
         Self { grid, sequencer, filler, root, step, late, markers: 0, given_up: 0, ended: false }
@@ -102,6 +106,17 @@ impl StreamState {
         self.markers += 1;
         self.step.refused_inputs += u64::from(self.ended); // nothing is left to take it
         event_all(&mut self.root, &Event::Marker(Arc::new(marker)), &mut self.step);
+    }
+
+    pub(super) fn control(&mut self, control: Arc<Control>, arrival: u64) {
+        self.step.arrival = arrival;
+        self.step.listeners = 0;
+        event_all(&mut self.root, &Event::Control(Arc::clone(&control)), &mut self.step);
+        if self.step.listeners == 0 {
+            let unheard = ControlError::Unheard { target: control.target.clone() };
+            let error = if self.ended { ControlError::Ended } else { unheard };
+            self.step.controlled(&control, None, Err(error));
+        }
     }
 
     /// Flushes everything and lets the operators go: what comes afterwards is rejected, and a pipeline that sees many
@@ -166,7 +181,12 @@ impl StreamState {
         act(self);
         self.swap_space(space);
         let after = count(self);
-        Change { samples: after.0 - before.0, windows: after.1 - before.1, fatal: self.step.fatal.take() }
+        Change {
+            samples: after.0 - before.0,
+            windows: after.1 - before.1,
+            controls: std::mem::take(&mut self.step.controls),
+            fatal: self.step.fatal.take(),
+        }
     }
 
     fn swap_space(&mut self, space: &mut Workspace) {

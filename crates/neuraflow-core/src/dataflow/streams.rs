@@ -11,7 +11,7 @@ use super::ahead;
 use super::books::{Refused, Seat, Slot};
 use super::capture::Capture;
 use super::graph::Graph;
-use super::items::LateSamples;
+use super::items::{LateSamples, StreamControl};
 use super::outbox::{Outbox, Outboxes};
 use super::report::StreamReport;
 use super::shared::Shared;
@@ -26,6 +26,7 @@ pub(super) struct Streams {
     pub(super) outboxes: Rc<Outboxes>,
     pub(super) shared: Arc<Shared>,
     pub(super) late: Option<Rc<RefCell<Outbox<LateSamples>>>>,
+    pub(super) controls: Option<Rc<RefCell<Outbox<StreamControl>>>>,
     /// Where the reports are left at the end.
     reports: Rc<RefCell<Vec<StreamReport>>>,
     /// By reader, then by slot. After the readers come those that were restored and that no reader has taken up yet.
@@ -59,11 +60,13 @@ impl Streams {
         capture: Option<Capture>,
     ) -> Self {
         let late = graph.late.map(|outlet| outboxes.of::<LateSamples>(outlet));
+        let controls = graph.controls.map(|outlet| outboxes.of::<StreamControl>(outlet));
         Self {
             graph,
             outboxes,
             shared,
             late,
+            controls,
             reports,
             seats: Vec::new(),
             owners: BTreeMap::new(),
@@ -142,6 +145,7 @@ impl Streams {
                     EntryBody::Dropped { sequence, samples } => state.dropped(sequence, samples, arrival),
                     EntryBody::Silent => state.silent(arrival),
                     EntryBody::End { next } => state.end(next, arrival),
+                    EntryBody::Control(control) => state.control(control, arrival),
                     EntryBody::Open(_) | EntryBody::Resume(_) => {}
                 });
                 self.note(id, arrival, change);
@@ -233,6 +237,9 @@ impl Streams {
         }
         if self.shared.board.is_watched() {
             self.untold.insert(id);
+        }
+        if let Some(outbox) = &self.controls {
+            change.controls.into_iter().for_each(|control| outbox.borrow_mut().push(control));
         }
         if let Some(error) = change.fatal {
             self.shared.fail(error);

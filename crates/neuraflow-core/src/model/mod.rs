@@ -4,6 +4,7 @@
 
 mod channel;
 mod chunk;
+mod control;
 mod decision;
 mod features;
 mod hash;
@@ -18,6 +19,7 @@ mod window;
 
 pub use channel::{Channel, ChannelKind, Unit, ten_twenty_name};
 pub use chunk::Chunk;
+pub use control::Control;
 pub use decision::{Decision, NoDecision};
 pub use features::{FeatureSpec, Features};
 pub use hash::{StableHasher, stable_hash};

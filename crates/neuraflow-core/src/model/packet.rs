@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::control::Control;
 use super::marker::Marker;
 use super::stream::{StreamHeader, StreamKey};
 
@@ -109,6 +110,8 @@ pub enum PacketBody {
         /// Counter that the next sample would have had, if the device says it: what is missing before it is lost.
         next: Option<Sequence>,
     },
+    /// Control: something that an operator of the stream is told.
+    Control(Control),
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
-use neuraflow_core::model::{Marker, Sequence, StreamHeader, StreamKey};
+use neuraflow_core::model::{Control, Marker, Sequence, StreamHeader, StreamKey};
 
 use super::error::{PushError, Pushed};
 use super::journal::JournalStats;
@@ -32,7 +32,7 @@ impl DeviceHandle {
 
     /// Opens a stream, or opens it anew after a reconnect: its samples count from 0 again.
     pub fn open(&self, header: StreamHeader) -> Result<(), PushError> {
-        self.control(&Offer::Open(&header))
+        self.offer(&Offer::Open(&header))
     }
 
     /// Pushes samples, `[sample][channel]` in microvolts; `sequence` is the device's counter at the first of them.
@@ -72,15 +72,21 @@ impl DeviceHandle {
 
     /// Sends an experiment event. Never dropped.
     pub fn marker(&self, key: &StreamKey, marker: Marker) -> Result<(), PushError> {
-        self.control(&Offer::Marker { key, marker: &marker })
+        self.offer(&Offer::Marker { key, marker: &marker })
+    }
+
+    /// Tells an operator of a stream something: a new model, for example. Never dropped. What became of it is put out by the pipeline
+    /// ([`controls`](neuraflow_core::dataflow::Flow::controls)).
+    pub fn control(&self, key: &StreamKey, control: Control) -> Result<(), PushError> {
+        self.offer(&Offer::Control { key, control: &control })
     }
 
     /// Ends a stream; what the device had taken up to then is known from its counter.
     pub fn end(&self, key: &StreamKey) -> Result<(), PushError> {
-        self.control(&Offer::End { key })
+        self.offer(&Offer::End { key })
     }
 
-    fn control(&self, offer: &Offer<'_>) -> Result<(), PushError> {
+    fn offer(&self, offer: &Offer<'_>) -> Result<(), PushError> {
         self.shared.submit(offer, &mut |_| ()).map(drop)
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::MutexGuard;
 
-use neuraflow_core::model::{Marker, Sequence, StreamHeader, StreamKey};
+use neuraflow_core::model::{Control, Marker, Sequence, StreamHeader, StreamKey};
 
 use super::error::{PushError, Pushed};
 use super::journal::{Journal, Place, Told, Writer, size_of, wall};
@@ -14,6 +14,7 @@ pub(super) enum Offer<'a> {
     Open(&'a StreamHeader),
     Samples { key: &'a StreamKey, sequence: Sequence, values: &'a [f32] },
     Marker { key: &'a StreamKey, marker: &'a Marker },
+    Control { key: &'a StreamKey, control: &'a Control },
     End { key: &'a StreamKey },
 }
 
@@ -27,7 +28,7 @@ impl Offer<'_> {
                 return queue.weigh(key, values, full);
             }
             Self::Open(_) => queue.room_for_control()?,
-            Self::Marker { key, .. } => {
+            Self::Marker { key, .. } | Self::Control { key, .. } => {
                 queue.next_of(key)?;
                 queue.room_for_control()?;
             }
@@ -49,6 +50,7 @@ impl Offer<'_> {
             }
             Self::Open(header) => queue.open(header.clone(), now, place)?,
             Self::Marker { key, marker } => queue.marker(key, marker.clone(), now, place)?,
+            Self::Control { key, control } => queue.tell(key, control.clone(), now, place)?,
             Self::End { key } => queue.end(key, now, place)?,
         }
         Ok(Pushed::Queued)
@@ -64,6 +66,7 @@ impl Offer<'_> {
         Ok(Some(match *self {
             Self::Open(header) => (header.key.stable_hash(), Told::Open(header)),
             Self::Marker { key, marker } => (key.stable_hash(), Told::Marker(marker)),
+            Self::Control { key, control } => (key.stable_hash(), Told::Control(control)),
             Self::End { key } => (key.stable_hash(), Told::End { next: state.queue.next_of(key)? }),
             Self::Samples { key, sequence, values } if verdict == Verdict::Take => {
                 (key.stable_hash(), Told::Samples { sequence, values })

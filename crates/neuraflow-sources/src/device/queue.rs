@@ -6,7 +6,7 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use neuraflow_core::model::{Marker, Sequence, StreamHeader, StreamKey};
+use neuraflow_core::model::{Control, Marker, Sequence, StreamHeader, StreamKey};
 use neuraflow_core::sink::Overflow;
 
 use super::error::{PushError, Pushed};
@@ -42,6 +42,7 @@ pub(super) enum Body {
     Samples { sequence: Sequence, samples: u64, values: Vec<f32> },
     Dropped { sequence: Sequence, samples: u64 },
     Marker(Marker),
+    Control(Control),
     End { next: Sequence },
 }
 
@@ -205,6 +206,19 @@ impl Queue {
         Ok(())
     }
 
+    pub(super) fn tell(
+        &mut self,
+        key: &StreamKey,
+        control: Control,
+        arrival: u64,
+        place: Place,
+    ) -> Result<(), PushError> {
+        let stream = self.running(key)?;
+        self.room_for_control()?;
+        self.control(Entry { stream, arrival, place, body: Body::Control(control) });
+        Ok(())
+    }
+
     pub(super) fn end(&mut self, key: &StreamKey, arrival: u64, place: Place) -> Result<(), PushError> {
         let stream = self.running(key)?;
         self.streams[stream].ended = true;
@@ -283,7 +297,7 @@ impl Queue {
         match entry.body {
             Body::Samples { samples, .. } => self.stats.queued -= samples,
             Body::Dropped { .. } => self.tombstones -= 1,
-            Body::Open(_) | Body::Marker(_) | Body::End { .. } => self.controls -= 1,
+            Body::Open(_) | Body::Marker(_) | Body::Control(_) | Body::End { .. } => self.controls -= 1,
         }
         let told = &mut self.streams[entry.stream].told;
         match &entry.body {
@@ -294,7 +308,7 @@ impl Queue {
                 told.iter_mut().for_each(|told| told.pass(*sequence, *samples));
             }
             Body::End { .. } => *told = None,
-            Body::Marker(_) => {}
+            Body::Marker(_) | Body::Control(_) => {}
         }
         Some(entry)
     }

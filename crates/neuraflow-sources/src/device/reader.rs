@@ -122,6 +122,10 @@ impl Reader {
                 out.marker(slot, marker);
                 return;
             }
+            Body::Control(control) => {
+                out.control(slot, control);
+                return;
+            }
             Body::End { next } => {
                 out.end(slot, Some(next));
                 stream.listening = false;
@@ -181,6 +185,7 @@ impl Reader {
                 PacketBody::Dropped { sequence, samples } => out.dropped(slot, sequence, samples),
                 PacketBody::Silent => out.silent(slot),
                 PacketBody::End { next } => out.end(slot, next),
+                PacketBody::Control(control) => out.control(slot, control),
                 _ => {}
             }
         }

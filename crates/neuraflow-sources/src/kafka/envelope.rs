@@ -4,7 +4,7 @@
 //! stream's header with it, so that a reader may begin at any such record: a *key record*.
 
 use neuraflow_core::codec::{FrameHeader, MAX_CHANNELS};
-use neuraflow_core::model::{Marker, Sequence, StreamHeader, StreamKey};
+use neuraflow_core::model::{Control, Marker, Sequence, StreamHeader, StreamKey};
 use rmp_serde::decode;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize, Serializer};
@@ -47,6 +47,9 @@ pub(super) enum Body<'a> {
     Silent,
     End {
         next: Option<Sequence>,
+    },
+    Control {
+        control: Control,
     },
 }
 

@@ -85,6 +85,7 @@ impl Packer {
             PacketBody::Dropped { sequence, samples } => Body::Dropped { sequence, samples },
             PacketBody::Silent => Body::Silent,
             PacketBody::End { next } => Body::End { next },
+            PacketBody::Control(control) => Body::Control { control },
             _ => return Ok(()),
         };
         stream.flush(now, out)?;

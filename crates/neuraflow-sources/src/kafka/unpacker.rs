@@ -129,6 +129,7 @@ impl Unpacker {
             Body::Dropped { sequence, samples } => PacketBody::Dropped { sequence, samples },
             Body::Silent => PacketBody::Silent,
             Body::End { next } => PacketBody::End { next },
+            Body::Control { control } => PacketBody::Control(control),
             Body::Samples { .. } => return,
         };
         let ended = matches!(body, PacketBody::End { .. });

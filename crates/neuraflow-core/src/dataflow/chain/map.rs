@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Children, Event, Node, Sections, SectionsReader, Step, event_all, fetch_all, give_all, push_all,
+    Children, Event, Node, Sections, SectionsReader, Step, Waiting, event_all, fetch_all, give_all, push_all,
     restore_all, snapshot_all,
 };
 use crate::dataflow::error::RestoreFault;
@@ -28,6 +28,8 @@ pub(in crate::dataflow) struct MapNode<O: Operator> {
     pub(in crate::dataflow) looks_ahead: bool,
     /// The last window since the latest start or restart.
     pub(in crate::dataflow) latest: Option<WindowInfo>,
+    /// What the operator is still to be told.
+    pub(in crate::dataflow) waiting: Waiting,
     pub(in crate::dataflow) children: Children<O::Out>,
 }
 
@@ -66,6 +68,7 @@ where
 {
     fn push(&mut self, input: &O::In, step: &mut Step) {
         let Some(info) = input.info() else { return };
+        self.waiting.tell(&mut self.operator, &self.stage, info.start, step);
         let settled = info.end >= self.started + self.settling;
         let info = match &mut self.latest {
             Some(latest) => {
@@ -101,8 +104,12 @@ where
                 self.operator.reset();
                 self.started = step.header.time_of(*at);
             }
-            Event::End => self.flush(step),
-            Event::Marker(_) => {}
+            Event::End => {
+                self.flush(step);
+                self.waiting.end(&self.stage, step);
+            }
+            Event::Control(control) => self.waiting.control(&self.operator, &self.stage, control, step),
+            Event::Marker(marker) => self.waiting.marker(&self.operator, marker, step),
         }
         event_all(&mut self.children, event, step);
     }
@@ -111,6 +118,9 @@ where
         sections.write(&self.stage, Some(self.operator.latency()), |writer| {
             writer.put(&self.started);
             writer.put(&self.latest.as_ref().map(Latest::of));
+            if Waiting::is_for(&self.operator) {
+                writer.put(&self.waiting);
+            }
             self.operator.snapshot(writer);
         });
         snapshot_all(&self.children, sections);
@@ -121,6 +131,9 @@ where
         sections.read(&self.stage, Some(contract), |reader| {
             self.started = reader.take()?;
             self.latest = reader.take::<Option<Latest>>()?.map(|latest| latest.info(header));
+            if Waiting::is_for(&self.operator) {
+                self.waiting = reader.take()?;
+            }
             self.operator.restore(reader)
         })?;
         restore_all(&mut self.children, sections)

@@ -7,6 +7,7 @@ mod clock;
 mod map;
 mod sections;
 mod stage;
+mod told;
 mod window;
 
 use std::sync::Arc;
@@ -17,12 +18,14 @@ pub(super) use clock::Clock;
 pub(super) use map::MapNode;
 pub(super) use sections::{Sections, SectionsReader};
 pub(super) use stage::StageNode;
+pub(super) use told::Waiting;
 pub(super) use window::{EPOCHS, EpochNode, WindowNode};
 
 use super::ahead;
 use super::error::{PipelineError, RestoreFault};
+use super::items::{ControlError, StreamControl};
 use super::report::WindowCounts;
-use crate::model::{Chunk, Marker, Recovery, StreamHeader};
+use crate::model::{Chunk, Control, Marker, Recovery, StreamHeader, Timestamp};
 use crate::operator::OperatorError;
 use crate::window::Coverage;
 
@@ -42,6 +45,10 @@ pub(super) struct Step {
     pub(super) windows: WindowCounts,
     /// Inputs that an operator refused, and that were left out.
     pub(super) refused_inputs: u64,
+    /// Operators that have listened to the control being told.
+    pub(super) listeners: u64,
+    /// What became of controls since they were last put out.
+    pub(super) controls: Vec<StreamControl>,
     /// The first error that no stream should go on after.
     pub(super) fatal: Option<PipelineError>,
 }
@@ -61,6 +68,25 @@ impl Step {
         }
         recovery
     }
+
+    /// Notes what became of a control.
+    pub(super) fn controlled(
+        &mut self,
+        control: &Arc<Control>,
+        stage: Option<&Arc<str>>,
+        outcome: Result<Timestamp, ControlError>,
+    ) {
+        let (stream, target) = (&self.header.name, &control.target);
+        match &outcome {
+            Ok(from) => tracing::info!(%stream, %target, from = from.as_nanos(), "control taken"),
+            Err(error) => {
+                tracing::warn!(%stream, %target, %error, "control refused");
+                self.refused_inputs += 1;
+            }
+        }
+        let (stream, control) = (Arc::clone(&self.header), Arc::clone(control));
+        self.controls.push(StreamControl { stream, control, stage: stage.cloned(), outcome });
+    }
 }
 
 /// What travels through a chain beside the data, in its place in the stream.
@@ -72,6 +98,8 @@ pub(super) enum Event {
     Jump { to: u64 },
     /// An experiment event.
     Marker(Arc<Marker>),
+    /// Something that an operator is told.
+    Control(Arc<Control>),
     /// Nothing follows: put out what is still held.
     End,
 }

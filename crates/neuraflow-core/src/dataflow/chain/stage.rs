@@ -85,7 +85,7 @@ impl<O: Operator<In = Chunk, Out = Chunk>> Node<Chunk> for StageNode<O> {
                 self.operator.reset();
             }
             Event::End => self.flush(step),
-            Event::Marker(_) => {}
+            Event::Marker(_) | Event::Control(_) => {}
         }
         let children = &mut self.children;
         match &self.clock {

@@ -74,7 +74,7 @@ impl Node<Chunk> for WindowNode {
                 let out = &mut closed(&mut self.children, self.counted, step);
                 self.assembler.finish(&coverage, settled, arrival, out);
             }
-            Event::Marker(_) => {}
+            Event::Marker(_) | Event::Control(_) => {}
         }
         step.coverage = coverage;
         event_all(&mut self.children, event, step);
@@ -131,6 +131,7 @@ impl Node<Chunk> for EpochNode {
                 self.started = *to;
             }
             Event::Marker(marker) => self.cutter.marker(Arc::clone(marker), settled, arrival, out),
+            Event::Control(_) => {}
             Event::End => self.cutter.finish(settled, arrival, out),
         }
         event_all(&mut self.children, event, step);

@@ -4,7 +4,7 @@
 //! in the sum, a record that lies where another one was is no record; after damage the sync word finds the next one.
 
 use bincode::Options;
-use neuraflow_core::model::{Marker, PacketBody, Sequence, StreamHeader};
+use neuraflow_core::model::{Control, Marker, PacketBody, Sequence, StreamHeader};
 
 const SYNC: [u8; 4] = *b"NFjr";
 /// Bytes before a payload: sync word, length, checksum.
@@ -37,6 +37,7 @@ pub(crate) enum Told<'a> {
         next: Sequence,
     },
     Silent,
+    Control(&'a Control),
 }
 
 /// What is read.
@@ -81,6 +82,7 @@ pub(super) fn encode(
         Told::Dropped { .. } => 6,
         Told::End { .. } => 7,
         Told::Silent => 8,
+        Told::Control(_) => 9,
     };
     out.push(kind);
     out.extend_from_slice(&stream.to_le_bytes());
@@ -88,6 +90,7 @@ pub(super) fn encode(
     let serialized = match told {
         Told::Known(header) | Told::Open(header) => options().serialize_into(&mut *out, header),
         Told::Marker(marker) => options().serialize_into(&mut *out, marker),
+        Told::Control(control) => options().serialize_into(&mut *out, control),
         Told::Samples { sequence, values } => {
             out.extend_from_slice(&sequence.to_le_bytes());
             out.extend(values.iter().flat_map(|value| value.to_le_bytes()));
@@ -145,6 +148,7 @@ pub(super) fn decode(bytes: &[u8], at: u64) -> Option<Record> {
         6 => Item::Packet(PacketBody::Dropped { sequence: long(body, 0)?, samples: long(body, 8)? }),
         7 => Item::Packet(PacketBody::End { next: Some(long(body, 0)?) }),
         8 => Item::Packet(PacketBody::Silent),
+        9 => Item::Packet(PacketBody::Control(options().deserialize(body).ok()?)),
         _ => return None,
     };
     Some(Record { stream, wall, item, bytes: (PREFIX + length) as u64 })
