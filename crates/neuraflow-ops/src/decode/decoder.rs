@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use neuraflow_core::checkpoint::{RestoreError, SnapshotReader, SnapshotWriter};
-use neuraflow_core::model::{Decision, FeatureSpec, Features, NoDecision};
+use neuraflow_core::model::{Decision, FeatureSpec, Features, NoDecision, StreamHeader};
 use neuraflow_core::operator::{Latency, Operator, OperatorError};
 
 use super::Model;
@@ -14,33 +14,97 @@ use super::classifier::choose;
 /// Input: the output of [`Covariance`](crate::feature::Covariance), over epochs or a look-back. Output: the name of the
 /// most probable class with its probability, or why there is none: [`WarmUp`](NoDecision::WarmUp) while filters or look-back
 /// are not filled, [`Gap`](NoDecision::Gap) where less than nine tenths of the samples were received or the covariance is
-/// NaN, [`Degenerate`](NoDecision::Degenerate) where it is singular and the model cannot do with that. No state, no latency.
+/// NaN, [`Degenerate`](NoDecision::Degenerate) where it is singular and the model cannot do with that. No latency.
+///
+/// While it runs it can be given another model, of the same montage, rate, band and classes: [`Model::reload`]. State: that
+/// model, once there is one.
 ///
 /// # Errors
-/// `prepare`: other channels than the model was fitted to, or in another order. `process`: another sampling rate, which ends the
-/// pipeline.
+/// `prepare` and `open`: other channels than the model was fitted to, or in another order; another sampling rate. `control`: what is no
+/// model, or one that was fitted to something else; it goes on with the one it has. `process`, without a pipeline: another sampling rate.
 #[derive(Clone, Debug)]
 pub struct Decoder {
     model: Model,
+    name: String,
+    /// Whether the model is one that it was given since.
+    reloaded: bool,
 }
 
 impl Decoder {
     pub(super) fn new(model: Model) -> Self {
-        Self { model }
+        Self { model, name: Self::NAME.to_owned(), reloaded: false }
+    }
+
+    /// The name that a decoder listens to unless it is [named](Self::named).
+    pub const NAME: &str = "decoder";
+
+    /// Listens to this name: where several decoders stand in one graph.
+    #[must_use]
+    pub fn named(mut self, name: impl Into<String>) -> Self {
+        self.name = name.into();
+        self
+    }
+
+    /// The model that it decides with.
+    pub fn model(&self) -> &Model {
+        &self.model
     }
 
     fn same_montage(&self, names: &[String], axis: &str) -> Result<(), OperatorError> {
-        let fitted = self.model.montage();
-        let (expected, found) = match fitted.iter().zip(names).position(|(fitted, name)| fitted != name) {
-            Some(at) => (format!("{} as channel {}", fitted[at], at + 1), names[at].clone()),
-            None if fitted.len() == names.len() => return Ok(()),
-            None => (format!("{} channels", fitted.len()), names.len().to_string()),
-        };
-        Err(OperatorError::Spec {
-            what: "montage of the covariance",
-            expected: format!("{expected}, as the model was fitted; record that montage, or fit to this one"),
-            found: format!("{found} in its {axis}"),
+        difference(self.model.montage(), names, "channel", "channels").map_or(Ok(()), |(expected, found)| {
+            Err(OperatorError::Spec {
+                what: "montage of the covariance",
+                expected: format!("{expected}, as the model was fitted; record that montage, or fit to this one"),
+                found: format!("{found} in its {axis}"),
+            })
         })
+    }
+
+    fn same_rate(&self, stream: &StreamHeader) -> Result<(), OperatorError> {
+        let rate = self.model.rate();
+        if stream.rate == rate {
+            return Ok(());
+        }
+        Err(OperatorError::Spec {
+            what: "sampling rate",
+            expected: format!("{rate}, as the model was fitted; record at that rate, or fit to this one"),
+            found: stream.rate.to_string(),
+        })
+    }
+
+    /// Whether a model can take the place of the one there is.
+    fn must_fit(&self, other: &Model) -> Result<(), OperatorError> {
+        let refused = |what, expected: String, found: String| {
+            let expected = format!("{expected}, as the model that runs; fit it to the same, or build another pipeline");
+            Err(OperatorError::Spec { what, expected, found })
+        };
+        let (own, rate) = (&self.model, self.model.rate());
+        if let Some((expected, found)) = difference(own.montage(), other.montage(), "channel", "channels") {
+            return refused("montage of a reloaded model", expected, found);
+        }
+        if rate != other.rate() {
+            return refused("sampling rate of a reloaded model", rate.to_string(), other.rate().to_string());
+        }
+        if let Some((expected, found)) = difference(own.classes(), other.classes(), "class", "classes") {
+            return refused("classes of a reloaded model", expected, found);
+        }
+        if own.band() != other.band() {
+            let hz = |band: Option<std::ops::Range<f64>>| match band {
+                Some(band) => format!("{} to {} Hz", band.start, band.end),
+                None => "none told".to_owned(),
+            };
+            return refused("band of a reloaded model", hz(own.band()), hz(other.band()));
+        }
+        Ok(())
+    }
+}
+
+/// Where two lists of names differ first: what was expected and found.
+fn difference(expected: &[String], found: &[String], one: &str, many: &str) -> Option<(String, String)> {
+    match expected.iter().zip(found).position(|(expected, found)| expected != found) {
+        Some(at) => Some((format!("{} as {one} {}", expected[at], at + 1), found[at].clone())),
+        None if expected.len() == found.len() => None,
+        None => Some((format!("{} {many}", expected.len()), found.len().to_string())),
     }
 }
 
@@ -54,15 +118,13 @@ impl Operator for Decoder {
         Ok(Arc::clone(self.model.classes()))
     }
 
+    fn open(&mut self, stream: &StreamHeader) -> Result<(), OperatorError> {
+        self.same_rate(stream)
+    }
+
     fn process(&mut self, input: &Features, out: &mut Decision<String>) -> Result<(), OperatorError> {
-        let (info, rate) = (&input.info, self.model.rate());
-        if info.stream.rate != rate {
-            return Err(OperatorError::Spec {
-                what: "sampling rate",
-                expected: format!("{rate}, as the model was fitted; record at that rate, or fit to this one"),
-                found: info.stream.rate.to_string(),
-            });
-        }
+        let info = &input.info;
+        self.same_rate(&info.stream)?;
         out.outcome = if info.warm_up {
             Err(NoDecision::WarmUp)
         } else if u64::from(info.received) * 10 < u64::from(info.expected) * 9
@@ -84,9 +146,32 @@ impl Operator for Decoder {
         Latency::default()
     }
 
-    fn snapshot(&self, _: &mut SnapshotWriter) {}
+    fn listens_to(&self) -> Option<&str> {
+        Some(&self.name)
+    }
 
-    fn restore(&mut self, _: &mut SnapshotReader<'_>) -> Result<(), RestoreError> {
+    fn control(&mut self, payload: &[u8]) -> Result<(), OperatorError> {
+        let model = Model::from_bytes(payload).map_err(|error| OperatorError::Spec {
+            what: "reloaded model",
+            expected: "the bytes of a model, as Model::reload gives them".to_owned(),
+            found: error.to_string(),
+        })?;
+        self.must_fit(&model)?;
+        (self.model, self.reloaded) = (model, true);
+        Ok(())
+    }
+
+    fn snapshot(&self, writer: &mut SnapshotWriter) {
+        // It was made of bytes that were not too many, and so it can be made into bytes.
+        writer.put(&self.reloaded.then(|| self.model.to_bytes().unwrap_or_default()));
+    }
+
+    fn restore(&mut self, reader: &mut SnapshotReader<'_>) -> Result<(), RestoreError> {
+        let failed = |reason: String| RestoreError::Encoding { reason };
+        let Some(bytes) = reader.take::<Option<Vec<u8>>>()? else { return Ok(()) };
+        let model = Model::from_bytes(&bytes).map_err(|error| failed(error.to_string()))?;
+        self.must_fit(&model).map_err(|error| failed(error.to_string()))?;
+        (self.model, self.reloaded) = (model, true);
         Ok(())
     }
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use neuraflow_core::checkpoint::{RestoreError, SnapshotReader, SnapshotWriter};
-use neuraflow_core::model::SamplingRate;
+use neuraflow_core::model::{Control, SamplingRate, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::classifier::{Classifier, choose};
@@ -67,6 +67,34 @@ impl Model {
     /// The operator that decides with it, for [`decode`](neuraflow_core::dataflow::Flow::decode).
     pub fn decoder(&self) -> Decoder {
         Decoder::new(self.clone())
+    }
+
+    /// What gives this model to the [decoder](Decoder) of a running stream that listens to `target` ([`Decoder::NAME`] unless it is named): it decides
+    /// every window that begins at or after `at`. Push it with the stream's device; it is in the packet log, the journal and the topic, so
+    /// a replay decides the same. Where montage, rate, band or classes are others, the decoder refuses it and goes on as before:
+    /// [`Flow::controls`](neuraflow_core::dataflow::Flow::controls) puts out what became of it. A stream that is opened anew
+    /// begins with the model that the pipeline was built with.
+    ///
+    /// # Errors
+    /// As [`to_bytes`](Self::to_bytes).
+    ///
+    /// ```
+    /// use neuraflow_core::model::{SamplingRate, Timestamp};
+    /// use neuraflow_core::operator::Operator;
+    /// use neuraflow_ops::decode::{Decoder, Mdm, Trials};
+    /// let mut trials = Trials::new(["C3", "C4"], SamplingRate::hz(160)?, ["left", "right"])?;
+    /// trials.push(0, &[1.0, 0.0, 0.0, 4.0])?;
+    /// trials.push(1, &[4.0, 0.0, 0.0, 1.0])?;
+    /// let mut decoder = Mdm::new().fit(&trials)?.decoder();
+    /// trials.push(0, &[1.0, 0.0, 0.0, 3.0])?;
+    /// let better = Mdm::new().fit(&trials)?;
+    /// let control = better.reload(Timestamp::from_nanos(60_000_000_000), Decoder::NAME)?;
+    /// decoder.control(&control.payload)?; // in a pipeline: device.control(&key, control), and the engine does this
+    /// assert_eq!(decoder.model(), &better);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn reload(&self, at: Timestamp, target: &str) -> Result<Control, ModelError> {
+        Ok(Control::new(at, target, self.to_bytes()?))
     }
 
     /// Names of the channels it was fitted to, in their order.
