@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)] // helpers of tests, outside the test functions that clippy knows
 
 mod cluster;
+mod controls;
 mod failures;
 mod flow;
 mod graphs;

@@ -54,7 +54,9 @@ impl Decoder {
         difference(self.model.montage(), names, "channel", "channels").map_or(Ok(()), |(expected, found)| {
             Err(OperatorError::Spec {
                 what: "montage of the covariance",
-                expected: format!("{expected}, as the model was fitted; record that montage, or fit to this one"),
+                expected: format!(
+                    "{expected}, as the model was fitted; record that montage, or fit to this one"
+                ),
                 found: format!("{found} in its {axis}"),
             })
         })
@@ -75,7 +77,8 @@ impl Decoder {
     /// Whether a model can take the place of the one there is.
     fn must_fit(&self, other: &Model) -> Result<(), OperatorError> {
         let refused = |what, expected: String, found: String| {
-            let expected = format!("{expected}, as the model that runs; fit it to the same, or build another pipeline");
+            let expected =
+                format!("{expected}, as the model that runs; fit it to the same, or build another pipeline");
             Err(OperatorError::Spec { what, expected, found })
         };
         let (own, rate) = (&self.model, self.model.rate());

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use neuraflow_core::dataflow::{LateSamples, Pipeline, Report, StreamMarker, Tumbling};
+use neuraflow_core::dataflow::{LateSamples, Pipeline, Report, StreamControl, StreamMarker, Tumbling};
 use neuraflow_core::model::{Features, Span, Window, WindowInfo};
 use neuraflow_core::window::EpochConfig;
 
@@ -18,6 +18,7 @@ pub(crate) type All = Vec<(&'static str, BTreeMap<String, Vec<String>>)>;
 /// Everything that leaves the pipeline, and outlives its runs.
 #[derive(Clone, Default)]
 pub(crate) struct Files {
+    controls: File,
     features: File,
     epochs: File,
     late: File,
@@ -28,8 +29,9 @@ pub(crate) struct Files {
 
 impl Files {
     pub(crate) fn all(&self) -> All {
-        let Self { features, epochs, late, markers, slower, windows } = self;
+        let Self { controls, features, epochs, late, markers, slower, windows } = self;
         [
+            ("controls", controls),
             ("features", features),
             ("epochs", epochs),
             ("late", late),
@@ -71,6 +73,11 @@ pub(crate) fn marker(marker: &StreamMarker) -> Row {
     (marker.stream.name.clone(), format!("{:?}", marker.marker))
 }
 
+pub(crate) fn control(control: &StreamControl) -> Row {
+    let StreamControl { stream, control, stage, outcome } = control;
+    (stream.name.clone(), format!("{control:?} {stage:?} {outcome:?}"))
+}
+
 /// Where a run dies.
 #[derive(Clone)]
 pub(crate) struct Fuses {
@@ -102,6 +109,7 @@ pub(crate) fn pipeline(tapes: &[Tape], files: &Files, fuses: &Fuses) -> Pipeline
         }};
     }
     let graph = graph
+        .controls(append!("controls", controls, control))
         .late(append!("late", late, late))
         .markers(append!("markers", markers, marker))
         .branch(|signal| signal.epochs(epochs).sink(append!("epochs", epochs, window)))

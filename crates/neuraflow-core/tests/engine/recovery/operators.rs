@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use neuraflow_core::checkpoint::{RestoreError, SnapshotReader, SnapshotWriter};
-use neuraflow_core::model::{Chunk, FeatureSpec, Features, Span, Window, WindowInfo};
+use neuraflow_core::model::{Chunk, FeatureSpec, Features, Marker, Span, Window, WindowInfo};
 use neuraflow_core::operator::{Latency, Operator, OperatorError, SignalSpec, WindowItem, WindowSpec};
 
 use super::tape::Fuse;
@@ -87,18 +87,20 @@ impl Operator for Smooth {
     }
 }
 
-/// The sum of every channel since the latest start, put out so many windows later.
+/// The sum of every channel since the latest start, put out so many windows later. A marker adds to it, and a control says what a
+/// value weighs.
 pub(crate) struct Running {
     pub(crate) later: usize,
     pub(crate) fuse: Fuse,
     hop: Span,
+    weight: f64,
     sum: Vec<f64>,
     held: VecDeque<(WindowInfo, Vec<f64>)>,
 }
 
 impl Running {
     pub(crate) fn later(later: usize, fuse: Fuse) -> Self {
-        Self { later, fuse, hop: Span::ZERO, sum: Vec::new(), held: VecDeque::new() }
+        Self { later, fuse, hop: Span::ZERO, weight: 1.0, sum: Vec::new(), held: VecDeque::new() }
     }
 
     fn put_out(&mut self, out: &mut Features) {
@@ -127,7 +129,7 @@ impl Operator for Running {
         }
         for sample in window.samples.samples() {
             for (sum, value) in self.sum.iter_mut().zip(sample).filter(|(_, value)| value.is_finite()) {
-                *sum = *sum * 0.999 + f64::from(*value);
+                *sum = *sum * 0.999 + self.weight * f64::from(*value);
             }
         }
         self.held.push_back((out.info.clone(), self.sum.clone()));
@@ -152,12 +154,35 @@ impl Operator for Running {
         Latency { look_ahead, look_back: Span::millis(200), ..Latency::default() }
     }
 
+    fn minds_markers(&self) -> bool {
+        true
+    }
+
+    fn marker(&mut self, marker: &Marker) {
+        self.sum.iter_mut().for_each(|sum| *sum += marker.label.len() as f64);
+    }
+
+    fn listens_to(&self) -> Option<&str> {
+        Some("running")
+    }
+
+    fn control(&mut self, payload: &[u8]) -> Result<(), OperatorError> {
+        let &[weight @ 1..=255] = payload else {
+            let (expected, found) = ("one byte above 0".to_owned(), format!("{payload:?}"));
+            return Err(OperatorError::Spec { what: "weight", expected, found });
+        };
+        self.weight = f64::from(weight);
+        Ok(())
+    }
+
     fn snapshot(&self, writer: &mut SnapshotWriter) {
+        writer.put(&self.weight);
         writer.put(&self.sum);
         writer.put(&self.held);
     }
 
     fn restore(&mut self, reader: &mut SnapshotReader<'_>) -> Result<(), RestoreError> {
+        self.weight = reader.take()?;
         self.sum = reader.take()?;
         self.held = reader.take()?;
         Ok(())

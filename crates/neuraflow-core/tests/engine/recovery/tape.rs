@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use neuraflow_core::ingest::Ingest;
-use neuraflow_core::model::{Marker, Packet, PacketBody, Positions, Span, StreamHeader, Timestamp};
+use neuraflow_core::model::{Control, Marker, Packet, PacketBody, Positions, Span, StreamHeader, Timestamp};
 use neuraflow_core::source::{Polled, Source, SourceContext, SourceError, SourceReader};
 
 use super::super::parts::header;
@@ -75,13 +75,14 @@ impl Fuse {
     }
 }
 
-/// A stream's packets, eventful: gaps, duplicates, packets out of order and late, jumps, missing values, markers, silence, ends
-/// and new beginnings.
+/// A stream's packets, eventful: gaps, duplicates, packets out of order and late, jumps, missing values, markers, controls, silence,
+/// ends and new beginnings.
 pub(crate) fn eventful(header: &StreamHeader, samples: u64, random: &mut Random) -> Vec<Packet> {
     let body = |body| Packet { stream: header.key, body };
     let width = header.channels.len();
     let mut packets = vec![body(PacketBody::Open(Box::new(header.clone())))];
     let (mut n, mut all, mut held) = (0u64, 0, Vec::<Packet>::new());
+    let mut aside = random.clone();
     while all < samples {
         let count = 1 + random.below(17);
         let mut values: Vec<f32> =
@@ -108,6 +109,11 @@ pub(crate) fn eventful(header: &StreamHeader, samples: u64, random: &mut Random)
             let time = header.time_of(n.saturating_sub(random.below(40)));
             let label = ["cue", "press"][random.below(2) as usize];
             packets.push(body(PacketBody::Marker(Marker::new(time, label))));
+        }
+        if aside.chance(12) {
+            let time = header.time_of((n + aside.below(80)).saturating_sub(40));
+            let target = if aside.chance(8) { "nobody" } else { "running" };
+            packets.push(body(PacketBody::Control(Control::new(time, target, [aside.below(4) as u8]))));
         }
         match random.below(150) {
             0 => packets.push(body(PacketBody::Silent)),
