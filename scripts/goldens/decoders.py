@@ -17,10 +17,13 @@ from pathlib import Path
 
 import numpy as np
 from pyriemann.classification import MDM
+from pyriemann.geometry.base import invsqrtm
 from pyriemann.geometry.distance import distance_riemann
+from pyriemann.geometry.geodesic import geodesic_riemann
 from pyriemann.geometry.mean import mean_riemann
 from pyriemann.geometry.tangentspace import tangent_space
 from pyriemann.spatialfilters import CSP
+from pyriemann.transfer import TLCenter, encode_domains
 from scipy import linalg
 from sklearn.covariance import empirical_covariance, ledoit_wolf, oas
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
@@ -70,8 +73,27 @@ def geometry():
                 "tangent": [flat(vector) for vector in tangent_space(x, mean)],
                 "eigenvalues": flat(linalg.eigvalsh(x[0])),
                 "against_mean": flat(linalg.eigvalsh(x[0], mean)),
+                "geodesic": flat(geodesic_riemann(x[0], x[-1], 0.3)),
+                "recentred": {metric: recentred(x, metric) for metric in ["riemann", "euclid"]},
+                "running": running(x),
             }
         )
+    return rows
+
+
+def recentred(x, metric):
+    """One domain around its own mean. TLCenter's Riemannian mean ends its iteration at 1e-8 of its own."""
+    x, y = encode_domains(x, np.arange(len(x)) % 2, np.repeat(["session"], len(x)))
+    return [flat(matrix) for matrix in TLCenter("session", metric=metric).fit_transform(x, y)]
+
+
+def running(x):
+    """The mean that goes 1 / n of the way to each new matrix, and that matrix around it."""
+    mean, rows = x[0], []
+    for n, matrix in enumerate(x, start=1):
+        mean = geodesic_riemann(mean, matrix, 1 / n)
+        whitener = invsqrtm(mean)
+        rows.append({"mean": flat(mean), "recentred": flat(whitener @ matrix @ whitener)})
     return rows
 
 

@@ -7,8 +7,13 @@
     reason = "a test's helpers fail by panicking"
 )]
 
+use std::sync::Arc;
+
+use neuraflow_core::model::{FeatureSpec, Features, SamplingRate};
+use neuraflow_core::operator::{Operator, WindowItem};
+use neuraflow_ops::decode::{Centre, Recentre, Trials};
 use neuraflow_ops::kernel::linalg::{
-    Estimator, LinalgError, Spectrum, TangentSpace, covariance, riemann_mean, solve,
+    Estimator, LinalgError, Spectrum, TangentSpace, covariance, geodesic, riemann_mean, solve,
 };
 use proptest::prelude::*;
 
@@ -64,6 +69,44 @@ fn geometry_equals_pyriemann() {
         worst[0] < 1e-8 && worst[1] < 1e-10 && worst[2] < 1e-10 && worst[3] < 1e-12 && worst[4] < 1e-10,
         "{worst:?}"
     );
+}
+
+#[test]
+fn recentring_equals_pyriemann() {
+    let rate = SamplingRate::hz(160).unwrap();
+    let mut worst = [0.0_f64; 4];
+    for golden in list(&json("geometry.json"), "geometry") {
+        let matrices: Vec<Vec<f64>> = list(golden, "matrices").iter().map(numbers).collect();
+        let way = geodesic(&matrices[0], &matrices[matrices.len() - 1], 0.3).unwrap();
+        worst[0] = worst[0].max(error(&way, &numbers(&golden["geodesic"])));
+        let channels = matrices[0].len().isqrt();
+        let names: Arc<[String]> = (0..channels).map(|channel| channel.to_string()).collect();
+        for (number, (name, centre)) in
+            [("riemann", Centre::Riemann), ("euclid", Centre::Euclid)].into_iter().enumerate()
+        {
+            let mut trials = Trials::new(names.iter().cloned(), rate, ["a", "b"]).unwrap();
+            matrices.iter().for_each(|matrix| trials.push(0, matrix).unwrap());
+            let (_, mean) = trials.recentred(centre).unwrap();
+            let space = TangentSpace::at(&mean).unwrap();
+            for (matrix, expected) in matrices.iter().zip(list(&golden["recentred"], name)) {
+                let off = error(&space.recentred(matrix).unwrap(), &numbers(expected));
+                worst[1 + number] = worst[1 + number].max(off);
+            }
+        }
+        // As it runs.
+        let spec = FeatureSpec { rows: names.clone(), columns: names, unit: "µV²".to_owned() };
+        let mut running = Recentre::around(Centre::Riemann);
+        let spec = running.prepare(&Arc::new(spec)).unwrap();
+        for (matrix, expected) in matrices.iter().zip(list(golden, "running")) {
+            let input = Features { info: support::info(), spec: Arc::clone(&spec), values: matrix.clone() };
+            let mut out = Features::blank(support::info(), &spec);
+            running.process(&input, &mut out).unwrap();
+            let off = error(&out.values, &numbers(&expected["recentred"]));
+            worst[3] = worst[3].max(off).max(error(running.mean().0, &numbers(&expected["mean"])));
+        }
+    }
+    println!("geodesic, recentred around the Riemannian and the arithmetic mean, and as it runs: {worst:?}");
+    assert!(worst[0] < 1e-10 && worst[1] < 1e-8 && worst[2] < 1e-12 && worst[3] < 1e-10, "{worst:?}");
 }
 
 /// Samples of `channels` channels that are mixed, so that their covariance is of full rank where there are enough.

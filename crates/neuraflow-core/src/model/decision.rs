@@ -25,4 +25,8 @@ pub enum NoDecision {
     Artifact,
     /// The numbers admit no answer: too few samples, a singular covariance.
     Degenerate,
+    /// The evidence is not enough yet, or was not enough in time.
+    Undecided,
+    /// No trial is on: there is nothing to decide.
+    Idle,
 }

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use neuraflow_core::model::{Features, SamplingRate};
 
-use super::FitError;
+use super::{Centre, FitError};
+use crate::kernel::linalg::TangentSpace;
 
 /// Covariances of epochs, each with the class it belongs to.
 ///
@@ -140,6 +141,24 @@ impl Trials {
         self.covariances.push(covariance.to_vec());
         self.labels.push(class);
         Ok(())
+    }
+
+    /// The same trials recentred around their mean, which is given too: fit to them where a [`Recentre`](super::Recentre) stands
+    /// ahead of the decoder. Trials of several sessions are recentred each around their own mean.
+    ///
+    /// # Errors
+    /// No trial, a singular covariance.
+    pub fn recentred(&self, centre: Centre) -> Result<(Self, Vec<f64>), FitError> {
+        let mean =
+            centre.of(&self.covariances).map_err(FitError::numbers("mean covariance of all trials"))?;
+        let space = TangentSpace::at(&mean).map_err(FitError::numbers("mean covariance of all trials"))?;
+        let mut trials = self.clone();
+        for (trial, covariance) in trials.covariances.iter_mut().enumerate() {
+            *covariance = space
+                .recentred(covariance)
+                .map_err(FitError::numbers(format!("covariance of trial {trial}")))?;
+        }
+        Ok((trials, mean))
     }
 
     /// The band in hertz that the signals were filtered to; kept in the model, for people.

@@ -368,6 +368,8 @@ fn reason<S: Serializer>(none: &Option<NoDecision>, serializer: S) -> Result<S::
         Some(NoDecision::Gap) => "gap",
         Some(NoDecision::Artifact) => "artifact",
         Some(NoDecision::Degenerate) => "degenerate",
+        Some(NoDecision::Undecided) => "undecided",
+        Some(NoDecision::Idle) => "idle",
         _ => "other",
     })
 }

@@ -172,6 +172,8 @@ fn reason(none: NoDecision) -> &'static str {
         NoDecision::Gap => "gap",
         NoDecision::Artifact => "artifact",
         NoDecision::Degenerate => "degenerate",
+        NoDecision::Undecided => "undecided",
+        NoDecision::Idle => "idle",
         _ => "other",
     }
 }

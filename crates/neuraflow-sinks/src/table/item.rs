@@ -118,11 +118,17 @@ impl TableItem for Features {
 }
 
 /// The codes of decisions without an intent; 0 is an intent.
-const REASONS: [(u8, NoDecision); 4] =
-    [(1, NoDecision::WarmUp), (2, NoDecision::Gap), (3, NoDecision::Artifact), (4, NoDecision::Degenerate)];
+const REASONS: [(u8, NoDecision); 6] = [
+    (1, NoDecision::WarmUp),
+    (2, NoDecision::Gap),
+    (3, NoDecision::Artifact),
+    (4, NoDecision::Degenerate),
+    (5, NoDecision::Undecided),
+    (6, NoDecision::Idle),
+];
 
 /// One byte: 0 for an intent, followed by the confidence as a 64-bit float and the intent's text; 1 for warm-up, 2 gap, 3 artifact,
-/// 4 degenerate, 255 for any other reason.
+/// 4 degenerate, 5 undecided, 6 idle, 255 for any other reason.
 impl<I> TableItem for Decision<I>
 where
     I: Clone + Display + FromStr + Send + 'static,
@@ -156,7 +162,7 @@ where
         let [code] = bytes.take()?;
         if code != 0 {
             let reason = REASONS.iter().find(|(known, _)| *known == code).map(|(_, reason)| *reason);
-            let reason = reason.ok_or_else(|| malformed("a reason from 1 to 4", code.to_string()))?;
+            let reason = reason.ok_or_else(|| malformed("a reason from 1 to 6", code.to_string()))?;
             return Ok(Self { info, outcome: Err(reason) });
         }
         let confidence = bytes.f64()?;

@@ -13,7 +13,7 @@ pub use covariance::{Estimator, covariance, covariance_into};
 pub(crate) use dense::dot;
 pub use eigen::solve;
 pub use error::LinalgError;
-pub use riemann::{TangentSpace, riemann_mean};
+pub use riemann::{TangentSpace, geodesic, riemann_mean};
 
 /// Eigenvalues of a symmetric matrix, and the vectors that go with them.
 #[derive(Clone, Debug, PartialEq)]

@@ -89,11 +89,40 @@ impl TangentSpace {
         Ok(dot(&logarithms, &logarithms).sqrt())
     }
 
+    /// The covariance recentred: `R^−½ C R^−½`, what it is where all signals are mixed so that the reference becomes the unit matrix.
+    ///
+    /// # Errors
+    /// Another order than the reference's, a value that is not finite.
+    pub fn recentred(&self, covariance: &[f64]) -> Result<Vec<f64>, LinalgError> {
+        check("a covariance", self.order, covariance)?;
+        Ok(congruence(&self.whitener, covariance, self.order))
+    }
+
     /// The covariance as it is where the reference is the unit matrix.
     fn seen_from_here(&self, covariance: &[f64]) -> Result<Spectrum, LinalgError> {
         check("a covariance", self.order, covariance)?;
         Spectrum::of_positive(&congruence(&self.whitener, covariance, self.order))
     }
+}
+
+/// The point on the shortest way from one positive definite matrix to another where this share of the way is gone:
+/// `A^½ (A^−½ B A^−½)^share A^½` (`pyriemann`'s `geodesic_riemann`).
+///
+/// ```
+/// use neuraflow_ops::kernel::linalg::geodesic;
+/// let halfway = geodesic(&[1.0, 0.0, 0.0, 1.0], &[4.0, 0.0, 0.0, 9.0], 0.5)?;
+/// assert!((halfway[0] - 2.0).abs() < 1e-14 && (halfway[3] - 3.0).abs() < 1e-14);
+/// # Ok::<(), neuraflow_ops::kernel::linalg::LinalgError>(())
+/// ```
+///
+/// # Errors
+/// No squares of one order, a value that is not finite, [`LinalgError::Rank`] where one is singular.
+pub fn geodesic(from: &[f64], to: &[f64], share: f64) -> Result<Vec<f64>, LinalgError> {
+    let n = order("the beginning", from)?;
+    check("the end", n, to)?;
+    let here = Spectrum::of_positive(from)?;
+    let seen = Spectrum::of_positive(&congruence(&here.map(|value| 1.0 / value.sqrt()), to, n))?;
+    Ok(congruence(&here.map(f64::sqrt), &seen.map(|value| libm::pow(value, share)), n))
 }
 
 /// The mean of covariances `[row][column]`: the matrix whose squared [distances](TangentSpace::distance) to all of them
