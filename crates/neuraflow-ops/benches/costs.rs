@@ -1,7 +1,7 @@
 //! What each operator costs for each channel-sample, in nanoseconds of processor time: 32 channels at 250 Hz in packets, or
 //! windows, of 50 ms. The column in docs/reference/operators.md.
 //!
-//! `cargo bench -p neuraflow-ops --bench costs`
+//! `cargo bench -p neuraflow-ops --bench costs --features linalg`
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a bench prints, and fails by panicking")]
 
 use std::hint::black_box;
@@ -92,10 +92,10 @@ fn stage<O: Operator<In = Chunk, Out = Chunk>>(name: &str, pieces: &[Chunk], mak
     });
 }
 
-fn feature<O: Operator<In = Window, Out = Features>>(name: &str, pieces: &[Chunk], make: impl Fn() -> O) {
-    let signal = signal();
+/// A window of 50 ms, but for its samples.
+fn info(signal: &SignalSpec) -> WindowInfo {
     let header = StreamHeader::new(StreamKey::default(), "bench", signal.rate, signal.channels.to_vec());
-    let info = WindowInfo {
+    WindowInfo {
         start: header.t0,
         end: header.t0,
         stream: Arc::new(header),
@@ -107,13 +107,18 @@ fn feature<O: Operator<In = Window, Out = Features>>(name: &str, pieces: &[Chunk
         warm_up: false,
         arrival: 0,
         marker: None,
-    };
+    }
+}
+
+fn feature<O: Operator<In = Window, Out: WindowItem>>(name: &str, pieces: &[Chunk], make: impl Fn() -> O) {
+    let signal = signal();
+    let info = info(&signal);
     let fresh = || {
         let mut operator = make();
         let spec = operator.prepare(&WindowSpec { signal: signal.clone(), hop: Span::millis(50) }).unwrap();
         (
             operator,
-            Features::blank(info.clone(), &spec),
+            O::Out::blank(info.clone(), &spec),
             Window { info: info.clone(), samples: Chunk::default() },
         )
     };
@@ -121,7 +126,7 @@ fn feature<O: Operator<In = Window, Out = Features>>(name: &str, pieces: &[Chunk
         window.samples.clone_from(piece);
         out.begin(&info);
         operator.process(window, out).unwrap();
-        black_box(&out.values);
+        black_box(&*out);
     });
 }
 
@@ -179,4 +184,68 @@ fn main() {
     feature("LineLength, 1 s", p, LineLength::new);
     feature("Rms", p, Rms::new);
     feature("LogVariance", p, LogVariance::new);
+    #[cfg(feature = "linalg")]
+    decoders(p);
+}
+
+/// What decides, and what is decided by. Behind a covariance only its own cost is counted.
+#[cfg(feature = "linalg")]
+fn decoders(p: &[Chunk]) {
+    use neuraflow_ops::decode::{Cca, Centre, Csp, Fbcca, Mdm, Recentre, TangentLogistic, Trials};
+    use neuraflow_ops::feature::Covariance;
+
+    let classes = || [("a", 9.0), ("b", 11.0), ("c", 13.0), ("d", 15.0)];
+    feature("Cca, 1 s", p, || Cca::new(classes()).over_millis(1_000));
+    feature("Fbcca, 1 s", p, || Fbcca::new(classes(), [8.0..60.0, 16.0..60.0]).over_millis(1_000));
+    feature("Covariance, 1 s", p, || Covariance::oas().over_millis(1_000));
+
+    // The covariance of each piece.
+    let (signal, mut covariance) = (signal(), Covariance::oas().over_millis(1_000));
+    let (info, hop) = (info(&signal), Span::millis(50));
+    let spec = covariance.prepare(&WindowSpec { signal: signal.clone(), hop }).unwrap();
+    let covariances: Vec<Features> = p
+        .iter()
+        .map(|piece| {
+            let window = Window { info: info.clone(), samples: piece.clone() };
+            let mut out = Features::blank(info.clone(), &spec);
+            covariance.process(&window, &mut out).unwrap();
+            out
+        })
+        .collect();
+    let names = || spec.rows.iter().cloned();
+    let mut trials = Trials::new(names(), signal.rate, ["a", "b"]).unwrap();
+    for (n, covariance) in covariances[20..].iter().step_by(12).enumerate() {
+        trials.push(n % 2, &covariance.values).unwrap();
+    }
+    let models = [
+        ("Csp", Csp::new(4).fit(&trials).unwrap()),
+        ("Mdm", Mdm::new().fit(&trials).unwrap()),
+        ("TangentLogistic", TangentLogistic::new().fit(&trials).unwrap()),
+    ];
+    for (name, model) in &models {
+        behind(name, p, &covariances, || model.decoder());
+    }
+    behind("Recentre", p, &covariances, || Recentre::around(Centre::Riemann));
+    behind("Recentre, frozen", p, &covariances, || Recentre::around(Centre::Riemann).frozen_after(20));
+}
+
+/// An operator on features that were computed before.
+#[cfg(feature = "linalg")]
+fn behind<O: Operator<In = Features, Out: WindowItem>>(
+    name: &str,
+    pieces: &[Chunk],
+    inputs: &[Features],
+    make: impl Fn() -> O,
+) {
+    let fresh = || {
+        let mut operator = make();
+        let spec = operator.prepare(&inputs[0].spec).unwrap();
+        (operator, O::Out::blank(inputs[0].info.clone(), &spec), inputs.iter())
+    };
+    measure(name, pieces, fresh, |(operator, out, inputs), _| {
+        let input = inputs.next().unwrap();
+        out.begin(&input.info);
+        operator.process(input, out).unwrap();
+        black_box(&*out);
+    });
 }

@@ -132,7 +132,7 @@ fn settings_of_evidence_that_make_no_sense_are_refused() {
     }
     says(Evidence::new(0.9, second).weight(0.0), &three, "above 0, found 0");
     says(Evidence::new(0.9, second).after(second), &three, "more than the 1000 ms after which");
-    says(Evidence::new(0.9, second).after(-second), &three, "0 ms or more");
+    says(Evidence::new(0.9, second).after(Span::secs(-1)), &three, "0 ms or more");
 }
 
 #[test]
