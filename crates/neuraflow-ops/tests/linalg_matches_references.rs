@@ -106,7 +106,7 @@ fn recentring_equals_pyriemann() {
         }
     }
     println!("geodesic, recentred around the Riemannian and the arithmetic mean, and as it runs: {worst:?}");
-    assert!(worst[0] < 1e-10 && worst[1] < 1e-8 && worst[2] < 1e-12 && worst[3] < 1e-10, "{worst:?}");
+    assert!(worst[0] < 1e-10 && worst[1] < 1e-8 && worst[2] < 1e-11 && worst[3] < 1e-10, "{worst:?}");
 }
 
 /// Samples of `channels` channels that are mixed, so that their covariance is of full rank where there are enough.
