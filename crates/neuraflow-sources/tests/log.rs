@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use neuraflow_core::model::{
-    Channel, Marker, Packet, PacketBody, SamplingRate, Span, StreamHeader, StreamKey, Timestamp,
+    Channel, Control, Marker, Packet, PacketBody, SamplingRate, Span, StreamHeader, StreamKey, Timestamp,
 };
 use neuraflow_core::sink::Overflow;
 use neuraflow_core::source::{Source, SourceError};
@@ -36,12 +36,13 @@ fn live(file: &Path) -> Vec<(u64, Packet)> {
     handle.push(&key, 0, &[f32::NAN, 1.0, 2.0]).unwrap();
     handle.push(&key, 3, &[3.0, 4.0, 5.0]).unwrap();
     handle.marker(&key, Marker::new(Timestamp::EPOCH, "µ")).unwrap();
+    handle.control(&key, Control::new(Timestamp::EPOCH, "decoder", [0, 255, 7])).unwrap();
     let mut all = reader.poll(1_000).unwrap().1;
     clock.advance(200_000_000);
     all.extend(reader.poll(1_000).unwrap().1);
     drop(handle);
     all.extend(reader.finish().unwrap());
-    assert_eq!(all.len(), 6, "open, dropped, samples, marker, silent, end: {all:?}");
+    assert_eq!(all.len(), 7, "open, dropped, samples, marker, control, silent, end: {all:?}");
     all
 }
 
@@ -51,7 +52,7 @@ fn a_live_run_replays_exactly_with_its_control_packets() {
     let file = scratch.file("live.nflog");
     let seen = live(&file);
     let log = PacketLog::open(&file).unwrap();
-    assert_eq!((log.packets(), log.torn(), log.streams().len()), (6, None, 1));
+    assert_eq!((log.packets(), log.torn(), log.streams().len()), (7, None, 1));
     assert_eq!(replay(&log), seen);
     assert_eq!(replay(&log), seen, "a log can be replayed again");
 }

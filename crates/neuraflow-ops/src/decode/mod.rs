@@ -8,7 +8,10 @@
 //! | [`Mdm`] | the nearest mean covariance | any |
 //! | [`TangentLogistic`] | logistic regression in the tangent space | 2 |
 //!
-//! The first two need no training. For the others one pipeline trains and decodes; up to its covariances nothing differs:
+//! [`Evidence`] adds up what they make of the windows of a trial; [`Recentre`] takes away what differs between sessions; and while it
+//! runs, a decoder may be given another model ([`Model::reload`]).
+//!
+//! `Cca` and `Fbcca` need no training. For the others one pipeline trains and decodes; up to its covariances nothing differs:
 //!
 //! ```text
 //! filter → epochs → Covariance ─┬─► collected ─► Trials ─► Csp, Mdm or TangentLogistic ─► Model   (training)

@@ -89,7 +89,7 @@ pub enum PushError {
         /// What the system said.
         message: String,
     },
-    /// Too many unread opens, markers and ends; these are never dropped, so more are refused.
+    /// Too many unread opens, markers, controls and ends; these are never dropped, so more are refused.
     #[error(
         "device: {limit} control packets (opens, markers, ends) are waiting; run the pipeline, or send fewer"
     )]

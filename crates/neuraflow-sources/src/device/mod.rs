@@ -31,7 +31,7 @@ use shared::Shared;
 pub struct DeviceConfig {
     /// Samples of all streams that may wait for the pipeline; a sample of all channels counts once.
     pub capacity: usize,
-    /// What happens to samples beyond that. Opens, markers and ends are never dropped.
+    /// What happens to samples beyond that. Opens, markers, controls and ends are never dropped.
     pub overflow: Overflow,
     /// A stream without samples for longer than this, on the pipeline's clock, is reported silent, once until it
     /// is heard again. `None` never reports.
@@ -86,7 +86,7 @@ pub fn channel(config: DeviceConfig) -> (DeviceHandle, DeviceSource) {
 /// remove the folder to begin afresh. Without checkpoints nothing is ever removed from it.
 ///
 /// **When the journal is full**, samples wait or are refused as [`DeviceConfig::overflow`] says, and are counted;
-/// under `DropOldest` the newest are refused, since a checkpoint may need the oldest. Opens, markers and ends have some room
+/// under `DropOldest` the newest are refused, since a checkpoint may need the oldest. Opens, markers, controls and ends have some room
 /// of their own, and are [`PushError::JournalFull`] beyond it.
 ///
 /// # Errors

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use neuraflow_core::codec::{Profile, ValueType};
 use neuraflow_core::model::{
-    Channel, Marker, Packet, PacketBody, SamplingRate, StreamHeader, StreamKey, Timestamp,
+    Channel, Control, Marker, Packet, PacketBody, SamplingRate, StreamHeader, StreamKey, Timestamp,
 };
 use neuraflow_core::testing::{FakeClock, Random, collect_packets};
 use proptest::prelude::*;
@@ -20,7 +20,7 @@ fn header(name: &str) -> StreamHeader {
     StreamHeader::new(StreamKey::of_names("monday", name), name, SamplingRate::hz(100).unwrap(), channels)
 }
 
-/// Packets of three streams of whole microvolts, each with its time: samples, markers, a silence, an end and a new beginning.
+/// Packets of three streams of whole microvolts, each with its time: samples, markers, a silence, a control, an end and a new beginning.
 fn packets() -> Vec<(u64, Packet)> {
     let source = Synthetic::new(2, SamplingRate::hz(100).unwrap()).streams(3).seed(5).seconds(4.0).packet(2);
     let mut packets = collect_packets(&source, &Arc::new(FakeClock::new())).unwrap();
@@ -34,14 +34,16 @@ fn packets() -> Vec<(u64, Packet)> {
     let of = |body| (time, Packet { stream: key, body });
     packets.insert(at, of(PacketBody::Marker(Marker::new(Timestamp::from_nanos(7), "cue"))));
     packets.insert(at + 5, of(PacketBody::Silent));
-    packets.insert(at + 9, of(PacketBody::Dropped { sequence: 1, samples: 2 }));
+    let control = Control::new(Timestamp::from_nanos(9), "decoder", vec![255; 70_000]);
+    packets.insert(at + 7, of(PacketBody::Control(control)));
+    packets.insert(at + 10, of(PacketBody::Dropped { sequence: 1, samples: 2 }));
     let again = header("again");
     packets.insert(
-        at + 10,
+        at + 11,
         (time, Packet { stream: again.key, body: PacketBody::Open(Box::new(again.clone())) }),
     );
-    packets.insert(at + 11, (time, Packet { stream: again.key, body: PacketBody::End { next: None } }));
-    packets.insert(at + 12, (time, Packet { stream: again.key, body: PacketBody::Open(Box::new(again)) }));
+    packets.insert(at + 12, (time, Packet { stream: again.key, body: PacketBody::End { next: None } }));
+    packets.insert(at + 13, (time, Packet { stream: again.key, body: PacketBody::Open(Box::new(again)) }));
     packets
 }
 

@@ -5,7 +5,9 @@
 
 use std::fs;
 
-use neuraflow_core::model::{Channel, Marker, PacketBody, SamplingRate, StreamHeader, StreamKey, Timestamp};
+use neuraflow_core::model::{
+    Channel, Control, Marker, PacketBody, SamplingRate, StreamHeader, StreamKey, Timestamp,
+};
 use neuraflow_core::testing::Scratch;
 use rand_xoshiro::Xoshiro256Plus;
 use rand_xoshiro::rand_core::{Rng, SeedableRng};
@@ -45,6 +47,7 @@ fn write(scratch: &Scratch) -> Vec<Segment> {
                 5 => append(Told::Marker(&Marker::new(Timestamp::from_nanos(n as i64), "cue"))),
                 9 => append(Told::Dropped { sequence: n, samples: 3 }),
                 12 => append(Told::Silent),
+                15 => append(Told::Control(&Control::new(Timestamp::EPOCH, "decoder", [n as u8; 5]))),
                 39 => append(Told::End { next: n }),
                 _ => {}
             }
