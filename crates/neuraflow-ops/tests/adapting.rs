@@ -14,9 +14,8 @@ use neuraflow_core::testing::conformance::{Check, window_operator};
 use neuraflow_ops::decode::{Centre, Decoder, Evidence, Mdm, Model, Recentre, Trials};
 use neuraflow_ops::feature::Covariance;
 
-#[allow(dead_code, reason = "shared by the test binaries, each its own crate")]
-mod support;
-use support::info;
+mod headset;
+use headset::info;
 
 fn classes(names: &[&str]) -> Arc<[String]> {
     names.iter().map(|name| (*name).to_owned()).collect()

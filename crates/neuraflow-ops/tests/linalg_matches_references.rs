@@ -17,6 +17,7 @@ use neuraflow_ops::kernel::linalg::{
 };
 use proptest::prelude::*;
 
+mod headset;
 #[allow(dead_code, reason = "shared by the test binaries, each its own crate")]
 mod support;
 use support::{error, index, json, list, number, numbers};
@@ -98,8 +99,8 @@ fn recentring_equals_pyriemann() {
         let mut running = Recentre::around(Centre::Riemann);
         let spec = running.prepare(&Arc::new(spec)).unwrap();
         for (matrix, expected) in matrices.iter().zip(list(golden, "running")) {
-            let input = Features { info: support::info(), spec: Arc::clone(&spec), values: matrix.clone() };
-            let mut out = Features::blank(support::info(), &spec);
+            let input = Features { info: headset::info(), spec: Arc::clone(&spec), values: matrix.clone() };
+            let mut out = Features::blank(headset::info(), &spec);
             running.process(&input, &mut out).unwrap();
             let off = error(&out.values, &numbers(&expected["recentred"]));
             worst[3] = worst[3].max(off).max(error(running.mean().0, &numbers(&expected["mean"])));

@@ -2,11 +2,7 @@
 #![allow(unreachable_pub, reason = "shared by the test binaries, each its own crate")]
 
 use std::path::PathBuf;
-use std::sync::Arc;
 
-use neuraflow_core::model::{
-    Channel, SamplingRate, Span, StreamHeader, StreamKey, Timestamp, WindowInfo, WindowStatus,
-};
 use neuraflow_ops::kernel::Response;
 use serde_json::Value as Json;
 
@@ -76,23 +72,4 @@ pub fn error(found: &[f64], expected: &[f64]) -> f64 {
         worst.max((f - e).abs())
     });
     if worst == 0.0 { 0.0 } else { worst / scale }
-}
-
-/// A whole window of 50 ms of a headset with three channels at 160 Hz.
-pub fn info() -> WindowInfo {
-    let channels = ["C3", "Cz", "C4"].map(Channel::new).to_vec();
-    let key = StreamKey::of_names("session", "headset");
-    WindowInfo {
-        stream: Arc::new(StreamHeader::new(key, "headset", SamplingRate::hz(160).unwrap(), channels)),
-        index: 0,
-        start: Timestamp::EPOCH,
-        end: Timestamp::EPOCH + Span::millis(50),
-        expected: 8,
-        received: 8,
-        imputed: 0,
-        status: WindowStatus::Complete,
-        warm_up: false,
-        arrival: 0,
-        marker: None,
-    }
 }
