@@ -2,7 +2,7 @@
 //!
 //! | module | what is in it |
 //! |---|---|
-//! | [`recording`] | files as they are: EDF, EDF+, BDF, BDF+, GDF, Muse CSV with their streams, markers and warnings |
+//! | [`recording`] | files as they are: EDF, EDF+, BDF, BDF+, GDF, Muse CSV, spike trains with their streams, markers and warnings |
 //! | [`replay`] | a recording as a source, in packets of any size, at any speed |
 //! | [`synthetic`] | a seeded headset with bursts, blinks and line noise, and faults on demand |
 //! | [`device`] | the handle by which a host application pushes samples from any thread or task, and its journal |

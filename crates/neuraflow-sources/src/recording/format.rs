@@ -9,12 +9,14 @@ pub(super) enum Sniffed {
     Gdf,
     /// Samples of a Muse headband as text.
     Muse,
+    /// A NumPy array, of spikes if it can be read.
+    Spikes,
     /// Something else, in words.
     Other(String),
 }
 
 /// The formats that can be read, for error messages.
-pub(super) const READABLE: &str = "EDF, EDF+, BDF, BDF+, GDF, Muse CSV";
+pub(super) const READABLE: &str = "EDF, EDF+, BDF, BDF+, GDF, Muse CSV, spike trains (.npy)";
 /// How many bytes [`sniff`] wants to see.
 pub(super) const SNIFFED_BYTES: usize = 512;
 
@@ -43,6 +45,9 @@ pub(super) fn sniff(head: &[u8]) -> Sniffed {
     }
     if head.starts_with(b"GDF ") {
         return Sniffed::Gdf;
+    }
+    if head.starts_with(b"\x93NUMPY") {
+        return Sniffed::Spikes;
     }
     if let Some((_, what)) = MAGICS.iter().find(|(magic, _)| head.starts_with(magic)) {
         return other(what);
@@ -80,6 +85,7 @@ mod tests {
         assert_eq!(sniff(b"\xffBIOSEMI"), Sniffed::Edf);
         assert_eq!(sniff(b"GDF 9.99X"), Sniffed::Gdf);
         assert_eq!(sniff(b"timestamps,TP9,AF7"), Sniffed::Muse);
+        assert_eq!(sniff(b"\x93NUMPY\x01\x00v\x00{'descr'"), Sniffed::Spikes);
         for (head, word) in [
             (&b"XDF:\x01"[..], "XDF"),
             (b"XDG:\x01:", "58 44 47"),

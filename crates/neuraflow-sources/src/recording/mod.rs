@@ -13,6 +13,7 @@ pub mod gdf;
 mod muse;
 mod positioned;
 mod reader;
+mod spikes;
 mod warning;
 
 use std::io::{Read, Seek};
@@ -52,7 +53,12 @@ pub struct Recording {
 }
 
 impl Recording {
-    /// Opens a recording of any format there is a reader for (EDF, EDF+, BDF, BDF+, GDF, Muse CSV), recognised by its content.
+    /// Opens a recording of any format there is a reader for (EDF, EDF+, BDF, BDF+, GDF, Muse CSV, spike trains), recognised by its
+    /// content.
+    ///
+    /// Spike trains are a `.npy` array of events with the fields `time` (`<f8`, seconds, ascending) and `unit` (an integer from 0
+    /// on). They come as one stream of 1,000 samples a second with a channel for each unit: how often it fired within the
+    /// millisecond that begins with the sample.
     ///
     /// # Errors
     /// [`SourceError::Io`] where the system refuses the file, [`SourceError::UnsupportedFormat`] where no reader
@@ -73,6 +79,7 @@ impl Recording {
             Sniffed::Edf => edf::Edf::opened(file, size, &target, key, &stem)?,
             Sniffed::Gdf => gdf::Gdf::opened(file, size, &target, key, &stem)?,
             Sniffed::Muse => muse::Muse::opened(file, size, &target, key, &stem)?,
+            Sniffed::Spikes => spikes::Spikes::opened(file, size, &target, key, &stem)?,
             Sniffed::Other(found) => {
                 return Err(SourceError::UnsupportedFormat { target, found, readable: READABLE });
             }

@@ -11,7 +11,7 @@ use neuraflow_core::source::SourceError;
 use super::Warning;
 
 /// One piece of a recording: a chunk of each of its streams. In EDF and BDF it is a data record; in GDF, where a record may
-/// be a single sample, as many of them as make up 256 samples; in Muse CSV 256 lines.
+/// be a single sample, as many of them as make up 256 samples; in Muse CSV 256 lines, in spike trains half a second.
 ///
 /// Reuse one for the whole recording; its memory is kept.
 #[derive(Clone, Debug, Default, PartialEq)]
