@@ -12,10 +12,20 @@
 //! Numbers are little-endian. Every version keeps this header, so that an older release can tell a newer model from a
 //! damaged one.
 
+use std::fs::{self, File};
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+
 use super::ModelError;
 
-/// Begins with a byte that is no text, and has a line end of each kind, so that a transfer that changes them shows.
-const MARKER: [u8; 8] = *b"\x89NFMD\r\n\x1a";
+/// What a model's bytes begin with, by what it decides. It begins with a byte that is no text, and has a line end of each kind, so
+/// that a transfer that changes them shows.
+pub(super) type Marker = [u8; 8];
+
+/// Of a decoder of classes.
+pub(super) const CLASSES: Marker = *b"\x89NFMD\r\n\x1a";
+/// Of a decoder of trajectories.
+pub(super) const TRAJECTORY: Marker = *b"\x89NFTD\r\n\x1a";
 
 /// The version this release writes, and the newest it reads.
 const VERSION: u16 = 1;
@@ -30,13 +40,13 @@ fn damaged(what: &'static str, expected: impl ToString, found: impl ToString) ->
 }
 
 /// The bytes of a model with this body.
-pub(super) fn seal(body: &[u8]) -> Result<Vec<u8>, ModelError> {
+pub(super) fn seal(marker: Marker, body: &[u8]) -> Result<Vec<u8>, ModelError> {
     let length = (HEADER + body.len()) as u64;
     if length > MOST {
         return Err(damaged("length", format!("at most {MOST} bytes"), length));
     }
     let mut bytes = Vec::with_capacity(HEADER + body.len());
-    bytes.extend_from_slice(&MARKER);
+    bytes.extend_from_slice(&marker);
     bytes.extend_from_slice(&VERSION.to_le_bytes());
     bytes.extend_from_slice(&[0, 0]);
     bytes.extend_from_slice(&(body.len() as u64).to_le_bytes());
@@ -47,15 +57,15 @@ pub(super) fn seal(body: &[u8]) -> Result<Vec<u8>, ModelError> {
 }
 
 /// The body of a model's bytes.
-pub(super) fn open(bytes: &[u8]) -> Result<&[u8], ModelError> {
+pub(super) fn open(marker: Marker, bytes: &[u8]) -> Result<&[u8], ModelError> {
     if bytes.len() as u64 > MOST {
         return Err(damaged("length", format!("at most {MOST} bytes"), "more"));
     }
     let Some((header, body)) = bytes.split_first_chunk::<HEADER>() else {
         return Err(damaged("length", format!("at least {HEADER} bytes"), bytes.len()));
     };
-    if header[..8] != MARKER {
-        return Err(damaged("marker", format!("{MARKER:02x?}"), format!("{:02x?}", &header[..8])));
+    if header[..8] != marker {
+        return Err(damaged("marker", format!("{marker:02x?}"), format!("{:02x?}", &header[..8])));
     }
     let number = |at: usize| u32::from_le_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]);
     same("checksum of the header", number(24), crc32c::crc32c(&header[..24]))?;
@@ -76,4 +86,46 @@ fn same(what: &'static str, expected: u32, found: u32) -> Result<(), ModelError>
         return Ok(());
     }
     Err(damaged(what, format!("{expected:08x}"), format!("{found:08x}")))
+}
+
+/// Writes a model's bytes to a file, whole or not at all.
+pub(super) fn save(path: &Path, bytes: &[u8]) -> Result<(), ModelError> {
+    let mut partial = path.as_os_str().to_owned();
+    partial.push(".partial");
+    let partial = PathBuf::from(partial);
+    let written = File::create(&partial).and_then(|mut file| {
+        file.write_all(bytes)?;
+        file.sync_all()
+    });
+    written.map_err(|source| ModelError::Io { action: "write", path: partial.clone(), source })?;
+    fs::rename(&partial, path).map_err(|source| ModelError::Io {
+        action: "rename to",
+        path: path.to_owned(),
+        source,
+    })
+}
+
+/// Reads a model's bytes from a file, and no more than a model may have.
+pub(super) fn load(path: &Path) -> Result<Vec<u8>, ModelError> {
+    let failed = |source| ModelError::Io { action: "read", path: path.to_owned(), source };
+    let mut bytes = Vec::new();
+    // A byte more than a model may have is enough to know that it is none.
+    File::open(path).map_err(failed)?.take(MOST + 1).read_to_end(&mut bytes).map_err(failed)?;
+    Ok(bytes)
+}
+
+/// Names as they are written down: bytes, not strings, for reading a string allocates what its length claims.
+pub(super) fn to_bytes(names: &[String]) -> Vec<Vec<u8>> {
+    names.iter().map(|name| name.clone().into_bytes()).collect()
+}
+
+/// Names that were written down.
+pub(super) fn to_names(what: &'static str, bytes: Vec<Vec<u8>>) -> Result<Vec<String>, ModelError> {
+    let text = |name| {
+        String::from_utf8(name).map_err(|error| {
+            let (expected, found) = ("names in UTF-8".to_owned(), error.to_string());
+            ModelError::Invalid { what, expected, found }
+        })
+    };
+    bytes.into_iter().map(text).collect()
 }

@@ -67,6 +67,30 @@ pub enum FitError {
         /// The name of its class.
         class: String,
     },
+    /// Too few windows of which it is known where whatever is decoded was.
+    #[error("expected at least {needed} windows with {what}, found {found}; record more")]
+    TooFewWindows {
+        /// What they must have.
+        what: String,
+        /// How many are needed.
+        needed: usize,
+        /// How many there are.
+        found: usize,
+    },
+    /// A window that does not fit the others.
+    #[error(
+        "window {window} has another {what}: expected {expected}, found {found}; fit to windows of one pipeline"
+    )]
+    Window {
+        /// Its number on the grid.
+        window: i64,
+        /// What differs.
+        what: &'static str,
+        /// What would fit.
+        expected: String,
+        /// What it has.
+        found: String,
+    },
     /// A setting that does not fit the trials.
     #[error("{setting}: expected {expected}, found {found}")]
     Setting {

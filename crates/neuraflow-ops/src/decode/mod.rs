@@ -37,6 +37,7 @@ mod recentre;
 mod segment;
 mod tangent;
 mod targets;
+mod trajectory;
 mod trials;
 
 pub use cca::Cca;
@@ -49,4 +50,5 @@ pub use mdm::Mdm;
 pub use model::Model;
 pub use recentre::{Centre, Recentre};
 pub use tangent::TangentLogistic;
+pub use trajectory::{PoissonBayes, Trajectory, TrajectoryDecoder, TrajectoryModel};
 pub use trials::Trials;

@@ -1,8 +1,6 @@
 //! A fitted decoder with what it was fitted to, and the file it is kept in.
 
-use std::fs::{self, File};
-use std::io::{Read, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use neuraflow_core::checkpoint::{RestoreError, SnapshotReader, SnapshotWriter};
@@ -43,7 +41,7 @@ struct Fitted {
     classifier: Classifier,
 }
 
-/// What is written down. Names are bytes, not strings: reading a string allocates what its length claims.
+/// What is written down.
 #[derive(Serialize, Deserialize)]
 struct Body {
     montage: Vec<Vec<u8>>,
@@ -157,17 +155,16 @@ impl Model {
     /// # Errors
     /// [`ModelError::Damaged`] for one that is too large to be read again.
     pub fn to_bytes(&self) -> Result<Vec<u8>, ModelError> {
-        let bytes = |names: &[String]| names.iter().map(|name| name.clone().into_bytes()).collect();
         let Fitted { montage, rate, band, classes, classifier } = &*self.0;
         let mut writer = SnapshotWriter::default();
         writer.put(&Body {
-            montage: bytes(montage),
+            montage: envelope::to_bytes(montage),
             rate: (rate.num(), rate.den()),
             band: *band,
-            classes: bytes(classes),
+            classes: envelope::to_bytes(classes),
             classifier: classifier.clone(),
         });
-        envelope::seal(&writer.into_bytes().map_err(damaged)?)
+        envelope::seal(envelope::CLASSES, &writer.into_bytes().map_err(damaged)?)
     }
 
     /// The model of these bytes.
@@ -175,7 +172,7 @@ impl Model {
     /// # Errors
     /// Bytes that are no model, are damaged, or of a newer version; parts that do not fit each other.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, ModelError> {
-        let mut reader = SnapshotReader::new(envelope::open(bytes)?);
+        let mut reader = SnapshotReader::new(envelope::open(envelope::CLASSES, bytes)?);
         let body: Body = reader.take().map_err(damaged)?;
         reader.finish().map_err(damaged)?;
         let invalid = |what, expected: &str, found: String| ModelError::Invalid {
@@ -183,19 +180,18 @@ impl Model {
             expected: expected.into(),
             found,
         };
-        let names = |what, names: Vec<Vec<u8>>| -> Result<Vec<String>, ModelError> {
-            let text =
-                |name| String::from_utf8(name).map_err(|e| invalid(what, "names in UTF-8", e.to_string()));
-            names.into_iter().map(text).collect()
-        };
         let (num, den) = body.rate;
         let rate = SamplingRate::ratio(num, den)
             .map_err(|error| invalid("sampling rate", "one above 0", error.to_string()))?;
         if body.band.is_some_and(|(low, high)| !(low.is_finite() && high.is_finite())) {
             return Err(invalid("band", "finite edges", format!("{:?}", body.band)));
         }
-        let mut trials = Trials::new(names("montage", body.montage)?, rate, names("classes", body.classes)?)
-            .map_err(|error| invalid("montage and classes", "those of trials", error.to_string()))?;
+        let mut trials = Trials::new(
+            envelope::to_names("montage", body.montage)?,
+            rate,
+            envelope::to_names("classes", body.classes)?,
+        )
+        .map_err(|error| invalid("montage and classes", "those of trials", error.to_string()))?;
         body.classifier.check(trials.montage.len(), trials.classes.len())?;
         trials.band = body.band;
         Ok(Self::new(&trials, body.classifier))
@@ -206,20 +202,7 @@ impl Model {
     /// # Errors
     /// [`ModelError::Io`].
     pub fn save(&self, path: impl AsRef<Path>) -> Result<(), ModelError> {
-        let (path, bytes) = (path.as_ref(), self.to_bytes()?);
-        let mut partial = path.as_os_str().to_owned();
-        partial.push(".partial");
-        let partial = PathBuf::from(partial);
-        let written = File::create(&partial).and_then(|mut file| {
-            file.write_all(&bytes)?;
-            file.sync_all()
-        });
-        written.map_err(|source| ModelError::Io { action: "write", path: partial.clone(), source })?;
-        fs::rename(&partial, path).map_err(|source| ModelError::Io {
-            action: "rename to",
-            path: path.to_owned(),
-            source,
-        })
+        envelope::save(path.as_ref(), &self.to_bytes()?)
     }
 
     /// Reads it from a file.
@@ -227,16 +210,11 @@ impl Model {
     /// # Errors
     /// [`ModelError::Io`]; what [`from_bytes`](Self::from_bytes) refuses.
     pub fn load(path: impl AsRef<Path>) -> Result<Self, ModelError> {
-        let path = path.as_ref();
-        let failed = |source| ModelError::Io { action: "read", path: path.to_owned(), source };
-        let mut bytes = Vec::new();
-        // A byte more than a model may have is enough to know that it is none.
-        File::open(path).map_err(failed)?.take(envelope::MOST + 1).read_to_end(&mut bytes).map_err(failed)?;
-        Self::from_bytes(&bytes)
+        Self::from_bytes(&envelope::load(path.as_ref())?)
     }
 }
 
-fn damaged(error: RestoreError) -> ModelError {
+pub(super) fn damaged(error: RestoreError) -> ModelError {
     let expected = "the numbers of a fitted decoder".to_owned();
     ModelError::Damaged { what: "body", expected, found: error.to_string() }
 }

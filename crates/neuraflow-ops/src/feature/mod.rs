@@ -19,6 +19,7 @@ mod periodogram;
 mod phase_locking;
 mod rms;
 mod spectrum;
+mod spike_counts;
 mod welch;
 
 pub use aperiodic::Aperiodic;
@@ -38,3 +39,4 @@ pub use periodogram::Periodogram;
 pub use phase_locking::PhaseLocking;
 pub use rms::Rms;
 pub use spectrum::Spectrum;
+pub use spike_counts::SpikeCounts;

@@ -25,7 +25,7 @@ pub(super) fn check(what: &'static str, order: usize, matrix: &[f64]) -> Result<
 
 /// `out = a · b`, where `b` and `out` have `width` columns. Sums run over the inner index, first to last, side by side
 /// for all columns.
-pub(super) fn multiply(a: &[f64], b: &[f64], width: usize, out: &mut [f64]) {
+pub(crate) fn multiply(a: &[f64], b: &[f64], width: usize, out: &mut [f64]) {
     let inner = b.len() / width.max(1);
     for (row, sums) in a.chunks_exact(inner.max(1)).zip(out.chunks_exact_mut(width.max(1))) {
         sums.fill(0.0);
@@ -38,7 +38,7 @@ pub(super) fn multiply(a: &[f64], b: &[f64], width: usize, out: &mut [f64]) {
 }
 
 /// `w · a · wᵀ` for symmetric `a`, made symmetric to the last bit; `w` has as many columns as `a`, and any number of rows.
-pub(super) fn congruence(w: &[f64], a: &[f64], order: usize) -> Vec<f64> {
+pub(crate) fn congruence(w: &[f64], a: &[f64], order: usize) -> Vec<f64> {
     let rows = w.len() / order.max(1);
     let (mut half, mut out) = (vec![0.0; w.len()], vec![0.0; rows * rows]);
     multiply(w, a, order, &mut half);

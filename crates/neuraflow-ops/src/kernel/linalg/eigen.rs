@@ -77,7 +77,7 @@ impl Spectrum {
     }
 
     /// The symmetric matrix with the same vectors, whose eigenvalues are `f` of these.
-    pub(super) fn map(&self, f: impl Fn(f64) -> f64) -> Vec<f64> {
+    pub(crate) fn map(&self, f: impl Fn(f64) -> f64) -> Vec<f64> {
         let n = self.values.len();
         let mut scaled = vec![0.0; n * n];
         // [row][vector], so that the product sums over vectors, the smallest eigenvalue first.

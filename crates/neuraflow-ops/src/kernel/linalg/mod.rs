@@ -10,7 +10,7 @@ mod error;
 mod riemann;
 
 pub use covariance::{Estimator, covariance, covariance_into};
-pub(crate) use dense::dot;
+pub(crate) use dense::{congruence, dot, multiply};
 pub use eigen::solve;
 pub use error::LinalgError;
 pub use riemann::{TangentSpace, geodesic, riemann_mean};
