@@ -1,6 +1,7 @@
-//! What the host found out with the run: results in words and numbers, and maps of the head.
+//! What the host found out with the run: results in words and numbers, maps of the head, and paths.
 
 use super::html::Html;
+use super::paths::{self, Paths};
 use super::topography::{self, Topographies};
 
 /// What the host says came of the run.
@@ -8,6 +9,7 @@ use super::topography::{self, Topographies};
 pub(super) struct Findings {
     pub(super) results: Vec<(String, String)>,
     pub(super) topographies: Vec<Topographies>,
+    pub(super) paths: Vec<Paths>,
 }
 
 pub(super) fn sections(html: &mut Html, findings: &Findings) {
@@ -25,5 +27,6 @@ pub(super) fn sections(html: &mut Html, findings: &Findings) {
         html.close("div");
         html.close("section");
     }
+    paths::sections(html, &findings.paths);
     topography::sections(html, &findings.topographies);
 }

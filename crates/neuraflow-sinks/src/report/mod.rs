@@ -10,6 +10,7 @@ mod head;
 mod html;
 mod latency;
 mod page;
+mod paths;
 mod plot;
 mod settings;
 mod sink;
@@ -30,6 +31,7 @@ use neuraflow_core::sink::SinkError;
 use file::Pending;
 use findings::Findings;
 use gather::{Gathered, Kind};
+use paths::Paths;
 use settings::{Input, Repeat};
 pub use sink::{ReportSink, ReportWriter};
 use topography::Topographies;
@@ -179,6 +181,33 @@ impl HtmlReport {
             note: note.into(),
             channels: channels.into_iter().map(Into::into).collect(),
             maps: maps.into_iter().collect(),
+        });
+    }
+
+    /// Values that follow each other at equal steps of time, over each other in one plot: a path that was decoded and the true one, say.
+    /// Each has a name and as many values as the others; NaN leaves a hole. Long ones are cut into panels, of which the first
+    /// twelve are drawn.
+    ///
+    /// ```no_run
+    /// # let report = neuraflow_sinks::report::HtmlReport::create("run.html")?;
+    /// let lines = [("true".to_owned(), vec![1.0, 2.0, 4.0]), ("decoded".to_owned(), vec![1.5, f64::NAN, 3.5])];
+    /// report.paths("Position", "While it runs.", "px", 0.05, lines); // a value every 50 ms
+    /// # Ok::<(), neuraflow_core::sink::SinkError>(())
+    /// ```
+    pub fn paths(
+        &self,
+        title: impl Into<String>,
+        note: impl Into<String>,
+        unit: impl Into<String>,
+        step_seconds: f64,
+        lines: impl IntoIterator<Item = (String, Vec<f64>)>,
+    ) {
+        lock(&self.findings).paths.push(Paths {
+            title: title.into(),
+            note: note.into(),
+            unit: unit.into(),
+            step: step_seconds,
+            lines: lines.into_iter().collect(),
         });
     }
 

@@ -1,0 +1,184 @@
+//! What came of it: how far off, in which part of the track, and how late.
+
+use std::error::Error;
+
+use neuraflow::model::{Decision, Span, stable_hash};
+
+use super::graph::{Decoded, Fitted};
+use super::options::{Options, POSITION, file};
+use super::track::Frames;
+
+/// A window that tests.
+pub struct Tested {
+    pub window: i64,
+    /// Where it was in the middle of what the decision looked at, and at the window's end, in pixels.
+    pub truth: f64,
+    pub now: f64,
+    /// Where it was decided to be, and how sure that is; or none.
+    pub decided: Option<(f64, f64)>,
+}
+
+pub struct Outcome {
+    pub tested: Vec<Tested>,
+    /// Windows that a decision shares spikes with, itself among them.
+    pub shared: usize,
+    pub length: f64,
+    pub parts: usize,
+    /// How much worse it is to always say the middle of training, in pixels.
+    pub constant: f64,
+    /// How long a decision takes, in milliseconds, part by part.
+    pub budget: Vec<(&'static str, f64)>,
+    pub windows: usize,
+    /// Of every decision's bits.
+    pub digest: u128,
+}
+
+impl Outcome {
+    pub fn new(options: &Options, fitted: &Fitted, decoded: &Decoded) -> Result<Self, Box<dyn Error>> {
+        let frames = Frames::read(&file(options.tested(), POSITION))?;
+        let line = &fitted.line;
+        let look_back = decoded.contract.look_back;
+        let shared = fitted.model.windows();
+        // The first window that shares no spike with training.
+        let first = if options.halves() { fitted.last + shared as i64 } else { i64::MIN };
+        let tested = decoded.decisions.iter().filter_map(|decision| {
+            let end = decision.info.end.as_secs_f64();
+            let spoken_of = end - look_back.as_secs_f64() / 2.0;
+            let runs = decision.info.index >= first && frames.speed(spoken_of)? > options.speed_above;
+            runs.then_some(())?;
+            Some(Tested {
+                window: decision.info.index,
+                truth: line.place(frames.at(spoken_of)?),
+                now: line.place(frames.at(end)?),
+                decided: decision.outcome.as_ref().ok().map(|(values, confidence)| (values[0], *confidence)),
+            })
+        });
+        let tested: Vec<Tested> = tested.collect();
+        if tested.is_empty() {
+            let above = options.speed_above;
+            return Err(format!("expected running faster than {above} px/s to test on, found none").into());
+        }
+        let constant = median(tested.iter().map(|tested| (tested.truth - fitted.median).abs()).collect());
+        let hop = Span::millis(options.hop_ms).as_millis_f64();
+        let windows = decoded.decisions.len();
+        let compute = 1e3 * decoded.elapsed.as_secs_f64() / windows.max(1) as f64;
+        let budget = vec![
+            // The longest that a spike waits for its window to close.
+            ("wait", hop),
+            ("group_delay", decoded.contract.group_delay.as_millis_f64()),
+            ("look_back", look_back.as_millis_f64()),
+            // The run's time for each decision, everything included.
+            ("compute", compute),
+        ];
+        let digest = digest(&decoded.decisions);
+        let (length, parts) = (line.length, usize::from(options.parts));
+        Ok(Self { tested, shared, length, parts, constant, budget, windows, digest })
+    }
+
+    /// Which part of the track a place is in, from 0.
+    pub fn part(&self, place: f64) -> usize {
+        let part = (place / self.length * self.parts as f64).max(0.0);
+        (part as usize).min(self.parts - 1)
+    }
+
+    pub fn correct(&self) -> usize {
+        let right = |tested: &&Tested| {
+            tested.decided.is_some_and(|(place, _)| self.part(place) == self.part(tested.truth))
+        };
+        self.tested.iter().filter(right).count()
+    }
+
+    pub fn accuracy(&self) -> f64 {
+        self.correct() as f64 / self.tested.len() as f64
+    }
+
+    /// So many of the tested windows can lie so far apart that no two decisions share a spike.
+    pub fn independent(&self) -> usize {
+        (self.tested.len() / self.shared).max(1)
+    }
+
+    /// Wilson's 95 % interval of the accuracy (E. B. Wilson 1927, J. Am. Stat. Assoc. 22:209-212), for as many windows as are
+    /// independent: neighbours look at the same spikes, and are no more evidence together than each.
+    pub fn interval(&self) -> [f64; 2] {
+        let (n, p) = (self.independent() as f64, self.accuracy());
+        let centre = p + Z * Z / (2.0 * n);
+        let half = Z * (p * (1.0 - p) / n + Z * Z / (4.0 * n * n)).sqrt();
+        let scale = 1.0 + Z * Z / n;
+        [((centre - half) / scale).clamp(0.0, p), ((centre + half) / scale).clamp(p, 1.0)]
+    }
+
+    /// Distances from where it was in the middle of the look-back, in pixels, least first; no decision is as far off as can be.
+    pub fn errors(&self) -> Vec<f64> {
+        sorted(self.tested.iter().map(|tested| off(tested, tested.truth)).collect())
+    }
+
+    /// The same from where it was when the decision came.
+    pub fn errors_now(&self) -> Vec<f64> {
+        sorted(self.tested.iter().map(|tested| off(tested, tested.now)).collect())
+    }
+
+    /// The 95 % interval of a median, by the ranks that it lies between (binomial, normal approximation).
+    pub fn median_interval(&self, sorted: &[f64]) -> [f64; 2] {
+        let half = Z / 2.0 / (self.independent() as f64).sqrt();
+        [0.5 - half, 0.5 + half].map(|share| quantile(sorted, share.clamp(0.0, 1.0)))
+    }
+
+    /// Pearson's correlation of what was decided and what was true.
+    pub fn correlation(&self) -> f64 {
+        let pairs: Vec<(f64, f64)> =
+            self.tested.iter().filter_map(|tested| Some((tested.decided?.0, tested.truth))).collect();
+        let n = pairs.len() as f64;
+        let mean = |pick: fn(&(f64, f64)) -> f64| pairs.iter().map(pick).sum::<f64>() / n;
+        let (x, y) = (mean(|pair| pair.0), mean(|pair| pair.1));
+        let sum =
+            |of: &dyn Fn(f64, f64) -> f64| pairs.iter().map(|pair| of(pair.0 - x, pair.1 - y)).sum::<f64>();
+        sum(&|x, y| x * y) / (sum(&|x, _| x * x) * sum(&|_, y| y * y)).sqrt()
+    }
+
+    pub fn total(&self) -> f64 {
+        self.budget.iter().map(|(_, millis)| millis).sum()
+    }
+}
+
+const Z: f64 = 1.959_963_984_540_054;
+
+fn off(tested: &Tested, truth: f64) -> f64 {
+    tested.decided.map_or(f64::INFINITY, |(place, _)| (place - truth).abs())
+}
+
+fn sorted(mut values: Vec<f64>) -> Vec<f64> {
+    values.sort_by(f64::total_cmp);
+    values
+}
+
+pub fn median(values: Vec<f64>) -> f64 {
+    quantile(&sorted(values), 0.5)
+}
+
+/// The value below which a share of sorted values lies, interpolated.
+pub fn quantile(sorted: &[f64], share: f64) -> f64 {
+    let place = share * sorted.len().saturating_sub(1) as f64;
+    match (sorted.get(place as usize), sorted.get(place as usize + 1)) {
+        (Some(low), Some(high)) if low < high => low + (high - low) * place.fract(),
+        (Some(low), _) => *low,
+        _ => f64::NAN,
+    }
+}
+
+/// Of every window's number and decision: the same however the recording comes in.
+fn digest(decisions: &[Decision<Vec<f64>>]) -> u128 {
+    let mut bytes = Vec::new();
+    for decision in decisions {
+        bytes.extend(decision.info.index.to_le_bytes());
+        match &decision.outcome {
+            Ok((values, confidence)) => {
+                values
+                    .iter()
+                    .chain([confidence])
+                    .for_each(|value| bytes.extend(value.to_bits().to_le_bytes()));
+            }
+            Err(reason) => bytes.extend(format!("{reason:?}").bytes()),
+        }
+    }
+    stable_hash(&bytes)
+}
