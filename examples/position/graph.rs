@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use neuraflow::dataflow::{Complete, Flow};
 use neuraflow::model::{Decision, WindowInfo};
-use neuraflow::ops::decode::{PoissonBayes, Trajectory, TrajectoryModel};
+use neuraflow::ops::decode::{Kalman, PoissonBayes, Trajectory, TrajectoryModel, Wiener};
 use neuraflow::ops::feature::SpikeCounts;
 use neuraflow::prelude::*;
 use neuraflow::sinks::bounded;
@@ -60,11 +60,17 @@ pub fn fit(options: &Options) -> Result<Fitted, Box<dyn Error>> {
     };
     let places: Vec<[f64; 2]> = trains.iter().filter_map(|info| frames.at(middle(info))).collect();
     let line = Line::through(&places)?;
+    // Movement is what a Kalman filter knows of it.
+    let moves = options.decoder == Kind::Kalman;
     let known = |info: &WindowInfo| {
         let trains = info.index <= last && runs(info);
-        trains.then(|| frames.at(middle(info)).map(|place| vec![line.place(place)])).flatten()
+        let velocity = || frames.velocity(middle(info)).map(|velocity| line.along(velocity));
+        let place = trains.then(|| frames.at(middle(info))).flatten()?;
+        let position = line.place(place);
+        Some(if moves { vec![position, velocity()?] } else { vec![position] })
     };
-    let trajectory = Trajectory::of(&features, ["position"], known)?;
+    let names = if moves { &["position", "velocity"][..] } else { &["position"] };
+    let trajectory = Trajectory::of(&features, names.iter().copied(), known)?;
     let model = match options.decoder {
         Kind::Bayes => PoissonBayes::new()
             .bins(options.bins)
@@ -72,11 +78,21 @@ pub fn fit(options: &Options) -> Result<Fitted, Box<dyn Error>> {
             .floor(options.floor)
             .over_millis(options.look_back())
             .fit(&trajectory)?,
+        Kind::Wiener => Wiener::new(windows(options)?).ridge(options.ridge).fit(&trajectory)?,
+        Kind::Kalman => Kalman::new().fit(&trajectory)?,
     };
     let mut along: Vec<f64> = places.iter().map(|place| line.place(*place)).collect();
     along.sort_by(f64::total_cmp);
     let median = along.get(along.len() / 2).copied().unwrap_or(0.0);
     Ok(Fitted { model, line, last, windows: trajectory.known(), median })
+}
+
+/// Windows of the look-back.
+fn windows(options: &Options) -> Result<usize, Box<dyn Error>> {
+    match (options.look_back() / options.hop_ms, options.look_back() % options.hop_ms) {
+        (windows, 0) => Ok(usize::try_from(windows)?),
+        _ => Err(format!("--look-back-ms: expected a multiple of the window, {} ms", options.hop_ms).into()),
+    }
 }
 
 /// What a run decided, and what it and its latency were like.

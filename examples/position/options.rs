@@ -25,7 +25,7 @@ pub struct Options {
     /// How often there is a decision.
     #[arg(long, value_name = "MS", default_value_t = 50, value_parser = clap::value_parser!(i64).range(1..=10_000))]
     pub hop_ms: i64,
-    /// How far back a decision looks [default: 250].
+    /// How far back a decision looks; a Kalman filter remembers by itself [default: 250 for Bayes, 1000 for Wiener].
     #[arg(long, value_name = "MS", value_parser = clap::value_parser!(i64).range(1..=60_000))]
     pub look_back_ms: Option<i64>,
     /// Bins of the track, for the Bayesian decoder.
@@ -37,6 +37,9 @@ pub struct Options {
     /// Least rate of a unit anywhere, in spikes a second, for the Bayesian decoder.
     #[arg(long, value_name = "RATE", default_value_t = 1e-4)]
     pub floor: f64,
+    /// Ridge of the Wiener filter, in spikes².
+    #[arg(long, value_name = "ALPHA", default_value_t = 100.0)]
+    pub ridge: f64,
     /// Equal parts of the track that accuracy is counted over.
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(2..=100))]
     pub parts: u16,
@@ -64,6 +67,10 @@ pub struct Options {
 pub enum Kind {
     /// Likelihood of the spikes at each place, without memory.
     Bayes,
+    /// Weighted sum of the last windows.
+    Wiener,
+    /// Movement, and the spikes that it would cause.
+    Kalman,
 }
 
 impl Options {
@@ -84,7 +91,7 @@ impl Options {
     }
 
     pub fn look_back(&self) -> i64 {
-        self.look_back_ms.unwrap_or(250)
+        self.look_back_ms.unwrap_or(if self.decoder == Kind::Wiener { 1_000 } else { 250 })
     }
 }
 

@@ -5,13 +5,13 @@ use std::error::Error;
 use neuraflow::model::{Decision, Span, stable_hash};
 
 use super::graph::{Decoded, Fitted};
-use super::options::{Options, POSITION, file};
+use super::options::{Kind, Options, POSITION, file};
 use super::track::Frames;
 
 /// A window that tests.
 pub struct Tested {
     pub window: i64,
-    /// Where it was in the middle of what the decision looked at, and at the window's end, in pixels.
+    /// Where it was at the time that the decision speaks of, and at the window's end, in pixels.
     pub truth: f64,
     pub now: f64,
     /// Where it was decided to be, and how sure that is; or none.
@@ -38,12 +38,15 @@ impl Outcome {
         let frames = Frames::read(&file(options.tested(), POSITION))?;
         let line = &fitted.line;
         let look_back = decoded.contract.look_back;
-        let shared = fitted.model.windows();
+        let remembers = (1_000 / options.hop_ms) as usize;
+        let shared = if options.decoder == Kind::Kalman { remembers.max(1) } else { fitted.model.windows() };
         // The first window that shares no spike with training.
         let first = if options.halves() { fitted.last + shared as i64 } else { i64::MIN };
         let tested = decoded.decisions.iter().filter_map(|decision| {
             let end = decision.info.end.as_secs_f64();
-            let spoken_of = end - look_back.as_secs_f64() / 2.0;
+            // Bayes says where it was when the spikes came; the others were fitted to where it is in the newest window.
+            let span = if options.decoder == Kind::Bayes { look_back } else { Span::millis(options.hop_ms) };
+            let spoken_of = end - span.as_secs_f64() / 2.0;
             let runs = decision.info.index >= first && frames.speed(spoken_of)? > options.speed_above;
             runs.then_some(())?;
             Some(Tested {
@@ -92,7 +95,8 @@ impl Outcome {
         self.correct() as f64 / self.tested.len() as f64
     }
 
-    /// So many of the tested windows can lie so far apart that no two decisions share a spike.
+    /// So many of the tested windows can lie so far apart that no two decisions look back at the same spike. (What a Kalman filter
+    /// remembers has no end: there a second is taken.)
     pub fn independent(&self) -> usize {
         (self.tested.len() / self.shared).max(1)
     }
@@ -107,7 +111,7 @@ impl Outcome {
         [((centre - half) / scale).clamp(0.0, p), ((centre + half) / scale).clamp(p, 1.0)]
     }
 
-    /// Distances from where it was in the middle of the look-back, in pixels, least first; no decision is as far off as can be.
+    /// Distances from where it was at the time that the decision speaks of, in pixels, least first; no decision is as far off as can be.
     pub fn errors(&self) -> Vec<f64> {
         sorted(self.tested.iter().map(|tested| off(tested, tested.truth)).collect())
     }

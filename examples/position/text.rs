@@ -25,6 +25,8 @@ fn settings(options: &Options, fitted: &Fitted) -> Vec<(String, String)> {
             options.smoothing,
             options.floor
         ),
+        Kind::Wiener => format!("{}: {} windows, ridge {}", model.method(), model.windows(), options.ridge),
+        Kind::Kalman => format!("{} of position and velocity", model.method()),
     };
     let look_back = model.windows() as i64 * options.hop_ms;
     [
@@ -171,8 +173,8 @@ pub fn fill(page: &HtmlReport, options: &Options, fitted: &Fitted, outcome: &Out
         truth.push(tested.truth);
         decided.push(tested.decided.map_or(f64::NAN, |(place, _)| place));
     }
-    let note = "Windows that test, one after another; lines are broken where the rat stood still in between. The truth is that of the \
-                middle of the look-back.";
+    let note = "Windows that test, one after another; lines are broken where the rat stood still in between. The truth is that of \
+                the time that decisions speak of: the middle of the look-back for Bayes, of the newest window for the others.";
     let lines = [("true".to_owned(), truth), ("decoded".to_owned(), decided)];
     page.paths(
         "Where it was, and where it was decoded",

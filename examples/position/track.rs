@@ -56,10 +56,15 @@ impl Frames {
         (between <= HOLE).then(|| [1, 2].map(|axis| before[axis] + share * (after[axis] - before[axis])))
     }
 
-    /// How fast it moved around this time, in pixels a second.
-    pub fn speed(&self, time: f64) -> Option<f64> {
+    /// How it moved around this time, in pixels a second.
+    pub fn velocity(&self, time: f64) -> Option<[f64; 2]> {
         let (from, to) = (self.at(time - AROUND / 2.0)?, self.at(time + AROUND / 2.0)?);
-        Some((to[0] - from[0]).hypot(to[1] - from[1]) / AROUND)
+        Some([0, 1].map(|axis| (to[axis] - from[axis]) / AROUND))
+    }
+
+    /// How fast that was.
+    pub fn speed(&self, time: f64) -> Option<f64> {
+        self.velocity(time).map(|[x, y]| x.hypot(y))
     }
 }
 
@@ -86,6 +91,11 @@ impl Line {
         line.origin = line.direction.map(|part| low * part);
         line.length = high - low;
         Ok(line)
+    }
+
+    /// The part of a velocity that is along it.
+    pub fn along(&self, [x, y]: [f64; 2]) -> f64 {
+        x * self.direction[0] + y * self.direction[1]
     }
 
     /// How far along it a place is, in pixels from the lowest in training.

@@ -8,6 +8,12 @@
 //! | [`Mdm`] | the nearest mean covariance | any |
 //! | [`TangentLogistic`] | logistic regression in the tangent space | 2 |
 //!
+//! | decoder | decides from spikes by | values |
+//! |---|---|---|
+//! | [`PoissonBayes`] | the place at which they are most probable | 1 |
+//! | [`Wiener`] | a weighted sum of the last windows | any |
+//! | [`Kalman`] | where it was, how it moves, and the spikes that it would cause | any |
+//!
 //! [`Evidence`] adds up what they make of the windows of a trial; [`Recentre`] takes away what differs between sessions; and while it
 //! runs, a decoder may be given another model ([`Model::reload`]).
 //!
@@ -17,6 +23,10 @@
 //! filter → epochs → Covariance ─┬─► collected ─► Trials ─► Csp, Mdm or TangentLogistic ─► Model   (training)
 //!                               └─► Model::decoder ─► Decision                                    (decoding)
 //! ```
+//!
+//! Spikes are decoded likewise: windows and [`SpikeCounts`](crate::feature::SpikeCounts) or
+//! [`ThresholdCrossings`](crate::spike::ThresholdCrossings) in place of epochs and covariances, a [`Trajectory`] in place of trials, and a
+//! [`TrajectoryModel`] whose decisions are numbers. Example `position`.
 //!
 //! `docs/tutorials/ssvep.md` and `docs/tutorials/motor_imagery.md` lead from a recording to a decoder.
 
@@ -50,5 +60,5 @@ pub use mdm::Mdm;
 pub use model::Model;
 pub use recentre::{Centre, Recentre};
 pub use tangent::TangentLogistic;
-pub use trajectory::{PoissonBayes, Trajectory, TrajectoryDecoder, TrajectoryModel};
+pub use trajectory::{Kalman, PoissonBayes, Trajectory, TrajectoryDecoder, TrajectoryModel, Wiener};
 pub use trials::Trials;

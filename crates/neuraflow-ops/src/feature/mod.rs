@@ -20,6 +20,7 @@ mod phase_locking;
 mod rms;
 mod spectrum;
 mod spike_counts;
+mod spiking_band_power;
 mod welch;
 
 pub use aperiodic::Aperiodic;
@@ -40,3 +41,4 @@ pub use phase_locking::PhaseLocking;
 pub use rms::Rms;
 pub use spectrum::Spectrum;
 pub use spike_counts::SpikeCounts;
+pub use spiking_band_power::SpikingBandPower;

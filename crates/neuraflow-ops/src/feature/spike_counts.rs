@@ -11,7 +11,7 @@ use super::channel_statistic::{ChannelStatistic, of_array, of_samples};
 use crate::kernel::{Value, stats};
 
 /// The spikes of each unit or electrode in a window: the sum of samples that count spikes, as those of spike-train recordings
-/// do.
+/// do. For signals that are not sorted: [`ThresholdCrossings`](crate::spike::ThresholdCrossings).
 ///
 /// Windows of 10, 20 or 50 ms are bins of that length; a window may be as short as one sample. Where up to a tenth of the samples is
 /// missing the count is that of the others, scaled up by their share; where more is, it is NaN.

@@ -61,6 +61,18 @@ pub fn mean(x: &[f64]) -> Statistic {
     Statistic { value, valid }
 }
 
+/// Mean magnitude of the valid values, in their unit. NaN without one.
+///
+/// ```
+/// use neuraflow_ops::kernel::stats;
+/// assert_eq!(stats::mean_magnitude(&[3.0, -5.0, f64::NAN]).value, 4.0);
+/// ```
+pub fn mean_magnitude(x: &[f64]) -> Statistic {
+    let valid = count_valid(x);
+    let value = if valid == 0 { f64::NAN } else { sum_of(x, |v| valid_or_zero(v, v.abs())) / valid as f64 };
+    Statistic { value, valid }
+}
+
 /// Root of the mean square of the valid values, in their unit; the mean is not taken off. NaN without one.
 ///
 /// ```

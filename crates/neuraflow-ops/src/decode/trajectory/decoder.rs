@@ -7,8 +7,11 @@ use neuraflow_core::model::{Decision, FeatureSpec, Features, NoDecision, Span};
 use neuraflow_core::operator::{Latency, Operator, OperatorError};
 
 use super::history::History;
+use super::kalman::{Estimate, Filter};
 use super::model::{Method, TrajectoryModel};
 use super::training::usable;
+use super::wiener::probability;
+use crate::shape::same_length;
 
 /// Decides with a fitted [`TrajectoryModel`] which values, such as a position, the spikes of each window speak of.
 ///
@@ -17,7 +20,8 @@ use super::training::usable;
 /// range of the truth, the least over all values. Or why there is none: [`WarmUp`](NoDecision::WarmUp) until the look-back is
 /// full; [`Gap`](NoDecision::Gap) where a window in it lacks more than a tenth of its samples, or is cut off by the stream's start or
 /// end. A look-back begins anew where windows do not follow each other. Its latency is the windows of the look-back before the newest,
-/// whose own length `SpikeCounts` declares. State: the spikes of the look-back.
+/// whose own length `SpikeCounts` declares. State: the spikes of the
+/// look-back, and of a Kalman filter the values and their covariance.
 ///
 /// # Errors
 /// `prepare`: other units than the model was fitted to, or in another order; more than one column. `process`: windows of another
@@ -32,11 +36,13 @@ pub struct TrajectoryDecoder {
 #[derive(Clone, Debug, Default)]
 pub(super) struct State {
     history: History,
+    /// Of a Kalman filter, once it has begun.
+    estimate: Option<Estimate>,
 }
 
 impl State {
     pub(super) fn of(model: &TrajectoryModel) -> Self {
-        Self { history: History::of(model.units().len(), model.windows()) }
+        Self { history: History::of(model.units().len(), model.windows()), estimate: None }
     }
 
     /// Takes in a window, or that its counts are not to be used, and decides.
@@ -46,7 +52,12 @@ impl State {
         window: i64,
         counts: Option<&[f64]>,
     ) -> Result<(Vec<f64>, f64), NoDecision> {
-        self.history.push(window, counts);
+        if !self.history.push(window, counts) {
+            self.estimate = None;
+        }
+        if let Method::Kalman(filter) = model.kind() {
+            return self.filter(filter, model.within(), counts);
+        }
         let history = self.history.full().ok_or(NoDecision::WarmUp)?;
         if history.iter().any(|count| count.is_nan()) {
             return Err(NoDecision::Gap);
@@ -62,11 +73,77 @@ impl State {
                 let (place, confidence) = maps.estimate(&spikes, within);
                 (vec![place], confidence)
             }
+            Method::Wiener(filter) => {
+                let values = filter.estimate(history);
+                let sure = model.within().iter().zip(&filter.deviations);
+                (values, sure.map(|(within, off)| probability(*within, *off)).fold(1.0, f64::min))
+            }
+            Method::Kalman(_) => return Err(NoDecision::Degenerate),
         };
         if confidence.is_nan() || values.iter().any(|value| !value.is_finite()) {
             return Err(NoDecision::Degenerate);
         }
         Ok((values, confidence))
+    }
+}
+
+impl State {
+    /// A step of a Kalman filter.
+    fn filter(
+        &mut self,
+        filter: &Filter,
+        within: &[f64],
+        counts: Option<&[f64]>,
+    ) -> Result<(Vec<f64>, f64), NoDecision> {
+        let Some(counts) = counts else {
+            self.estimate = None;
+            return Err(NoDecision::Gap);
+        };
+        let expected = filter.predict(self.estimate.as_ref());
+        // What cannot be computed is not gone on from.
+        self.estimate = filter.update(expected, counts).ok();
+        let estimate = self.estimate.as_ref().ok_or(NoDecision::Degenerate)?;
+        let variances = estimate.covariance.iter().step_by(estimate.values.len() + 1);
+        let sure =
+            within.iter().zip(variances).map(|(within, variance)| probability(*within, variance.sqrt()));
+        let values: Vec<f64> =
+            estimate.values.iter().zip(&filter.mean).map(|(value, mean)| value + mean).collect();
+        let confidence = sure.fold(1.0, f64::min);
+        if confidence.is_nan() || values.iter().any(|value| !value.is_finite()) {
+            self.estimate = None;
+            return Err(NoDecision::Degenerate);
+        }
+        Ok((values, confidence))
+    }
+
+    fn reset(&mut self) {
+        self.history.reset();
+        self.estimate = None;
+    }
+
+    fn snapshot(&self, writer: &mut SnapshotWriter) {
+        self.history.snapshot(writer);
+        writer.put(&self.estimate);
+    }
+
+    fn restore(
+        &mut self,
+        model: &TrajectoryModel,
+        reader: &mut SnapshotReader<'_>,
+    ) -> Result<(), RestoreError> {
+        self.history.restore(reader)?;
+        let estimate: Option<Estimate> = reader.take()?;
+        if let Some(Estimate { values, covariance }) = &estimate {
+            let names = model.names().len();
+            same_length("values", names, values.len())?;
+            same_length("covariance of the values", names * names, covariance.len())?;
+            if !values.iter().chain(covariance).all(|value| value.is_finite()) {
+                let reason = "an estimate that is not finite".to_owned();
+                return Err(RestoreError::Encoding { reason });
+            }
+        }
+        self.estimate = estimate;
+        Ok(())
     }
 }
 
@@ -125,7 +202,7 @@ impl Operator for TrajectoryDecoder {
     }
 
     fn reset(&mut self) {
-        self.state.history.reset();
+        self.state.reset();
     }
 
     fn latency(&self) -> Latency {
@@ -135,10 +212,10 @@ impl Operator for TrajectoryDecoder {
     }
 
     fn snapshot(&self, writer: &mut SnapshotWriter) {
-        self.state.history.snapshot(writer);
+        self.state.snapshot(writer);
     }
 
     fn restore(&mut self, reader: &mut SnapshotReader<'_>) -> Result<(), RestoreError> {
-        self.state.history.restore(reader)
+        self.state.restore(&self.model, reader)
     }
 }

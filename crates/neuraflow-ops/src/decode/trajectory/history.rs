@@ -49,11 +49,12 @@ impl History {
     }
 
     pub(super) fn snapshot(&self, writer: &mut SnapshotWriter) {
-        writer.put(&(self.counts.clone(), self.last));
+        writer.put(&(self.units as u64, &self.counts, self.last));
     }
 
     pub(super) fn restore(&mut self, reader: &mut SnapshotReader<'_>) -> Result<(), RestoreError> {
-        let (counts, last): (Vec<f64>, Option<i64>) = reader.take()?;
+        let (units, counts, last): (u64, Vec<f64>, Option<i64>) = reader.take()?;
+        same_length("units", self.units, units as usize)?;
         let most = self.units * self.length;
         let whole = counts.len() / self.units.max(1) * self.units;
         same_length("counts of the windows", whole.min(most), counts.len())?;

@@ -9,7 +9,9 @@ use serde::{Deserialize, Serialize};
 
 use super::bayes::Maps;
 use super::decoder::{State, TrajectoryDecoder};
+use super::kalman::Filter;
 use super::training::Trajectory;
+use super::wiener::Weights;
 use crate::decode::model::damaged;
 use crate::decode::{ModelError, envelope};
 use crate::kernel::linalg::LinalgError;
@@ -21,6 +23,8 @@ type Decided = Vec<Option<(Vec<f64>, f64)>>;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) enum Method {
     Bayes(Maps),
+    Wiener(Weights),
+    Kalman(Filter),
 }
 
 /// A fitted decoder of trajectories, and what it was fitted to: units, length of a window, and the names of the values.
@@ -118,6 +122,8 @@ impl TrajectoryModel {
     pub fn method(&self) -> &'static str {
         match self.0.method {
             Method::Bayes(_) => "Poisson Bayes",
+            Method::Wiener(_) => "Wiener filter",
+            Method::Kalman(_) => "Kalman filter",
         }
     }
 
@@ -214,8 +220,36 @@ impl TrajectoryModel {
 impl Method {
     /// Checks what was read against the units and names that came with it.
     fn check(&self, units: usize, names: usize, windows: usize) -> Result<(), ModelError> {
-        let _ = windows;
         match self {
+            Self::Wiener(Weights { weights, offsets, deviations }) => {
+                same("rows of weights", names, weights.len())?;
+                same("offsets", names, offsets.len())?;
+                same("deviations", names, deviations.len())?;
+                finite("offsets", offsets)?;
+                finite("deviations", deviations)?;
+                for weights in weights {
+                    same("weights of the look-back", units * windows, weights.len())?;
+                    finite("weights", weights)?;
+                }
+                Ok(())
+            }
+            Self::Kalman(filter) => {
+                same("windows of a Kalman filter", 1, windows)?;
+                let square = names * names;
+                for (what, length, values) in [
+                    ("means", names, &filter.mean),
+                    ("rates", units, &filter.rates),
+                    ("transition", square, &filter.transition),
+                    ("covariance of movement", square, &filter.wander),
+                    ("weights", names * units, &filter.weights),
+                    ("information", square, &filter.information),
+                    ("covariance to begin with", square, &filter.initial),
+                ] {
+                    same(what, length, values.len())?;
+                    finite(what, values)?;
+                }
+                Ok(())
+            }
             Self::Bayes(Maps { low, high, log_rates, silence }) => {
                 same("values of a Bayesian decoder", 1, names)?;
                 same("rate maps", units, log_rates.len())?;

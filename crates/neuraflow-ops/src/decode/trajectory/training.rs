@@ -142,6 +142,11 @@ impl Trajectory {
         Ok(())
     }
 
+    /// How long a window is.
+    pub fn hop(&self) -> Span {
+        self.hop
+    }
+
     /// Windows of which the values are known.
     pub fn known(&self) -> usize {
         (0..self.windows.len()).filter(|at| self.values_of(*at).is_some()).count()
