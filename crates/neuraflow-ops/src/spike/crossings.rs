@@ -91,7 +91,7 @@ impl Operator for ThresholdCrossings {
     }
 
     fn snapshot(&self, writer: &mut SnapshotWriter) {
-        self.running.iter().for_each(|running| writer.put(&running.channels));
+        self.running.iter().for_each(|running| running.snapshot(writer));
     }
 
     fn restore(&mut self, reader: &mut SnapshotReader<'_>) -> Result<(), RestoreError> {

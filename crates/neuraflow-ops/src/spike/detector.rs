@@ -246,7 +246,14 @@ impl Running {
         Ok(())
     }
 
+    pub(super) fn snapshot(&self, writer: &mut SnapshotWriter) {
+        // Of the channels around those that it looks at it knows no more than how many there are.
+        writer.put(&(self.rows.width as u64));
+        writer.put(&self.channels);
+    }
+
     pub(super) fn restore(&mut self, reader: &mut SnapshotReader<'_>) -> Result<(), RestoreError> {
+        same_length("channels", self.rows.width, reader.take::<u64>()? as usize)?;
         let channels: Vec<Channel> = reader.take()?;
         same_length("channels of the spike detector", self.channels.len(), channels.len())?;
         if !channels.iter().all(|channel| channel.is_sound(&self.rules)) {
@@ -296,7 +303,7 @@ impl Operator for SpikeDetector {
     }
 
     fn snapshot(&self, writer: &mut SnapshotWriter) {
-        self.running.iter().for_each(|running| writer.put(&running.channels));
+        self.running.iter().for_each(|running| running.snapshot(writer));
     }
 
     fn restore(&mut self, reader: &mut SnapshotReader<'_>) -> Result<(), RestoreError> {
