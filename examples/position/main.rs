@@ -4,14 +4,17 @@
 //! example data. Then: `cargo run --release --example position -- --train FOLDER --json`. The first half of the running trains and
 //! the second half tests; with `--test` another recording tests, as a whole. The last line is one object of JSON.
 //!
-//! `options.rs` is the command line, `track.rs` where the rat was, `graph.rs` the pipeline that trains and decodes, `outcome.rs` how far off it
-//! is, `text.rs` writes it up.
+//! `options.rs` is the command line, `track.rs` where the rat was, `graph.rs` the pipeline that trains and decodes, `outcome.rs` what came of it,
+//! `score.rs` how good that is; `settings.rs`, `text.rs` and `write.rs` write it up.
 
 mod graph;
 mod options;
 mod outcome;
+mod score;
+mod settings;
 mod text;
 mod track;
+mod write;
 
 use std::error::Error;
 use std::io::Write;
@@ -47,13 +50,13 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
         for file in options.files() {
             page.input_file(file)?;
         }
-        text::fill(&page, options, &fitted, &outcome);
+        write::fill(&page, options, &fitted, &outcome);
         page.write(&decoded.report)?;
     }
     let mut out = std::io::stdout().lock();
     writeln!(out, "{}", text::page(options, &fitted, &outcome))?;
     if options.json {
-        writeln!(out, "{}", text::json(options, &fitted, &outcome))?;
+        writeln!(out, "{}", write::json(options, &fitted, &outcome))?;
     }
     Ok(())
 }

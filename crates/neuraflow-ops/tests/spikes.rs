@@ -142,8 +142,9 @@ fn synthetic(depth: f64, noise: f64, seed: u64) -> (Array2<f64>, Vec<f64>) {
             break;
         }
         times.push(at);
-        for n in (at as usize - 60)..(at as usize + 90) {
-            signal[n] += depth * waveform((n as f64 - at) / (RATE / 1e3));
+        let first = at as usize - 60;
+        for (n, value) in (first..).zip(&mut signal[first..first + 150]) {
+            *value += depth * waveform((n as f64 - at) / (RATE / 1e3));
         }
     }
     let signal = Array2::from_shape_vec((samples, 1), signal).unwrap();
