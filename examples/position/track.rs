@@ -22,7 +22,7 @@ impl Frames {
                 .into()
         };
         let bytes =
-            std::fs::read(path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+            std::fs::read(path).map_err(|error| wrong(&format!("a file that can be read ({error})")))?;
         let start = bytes.first_chunk::<10>().filter(|start| start.starts_with(b"\x93NUMPY\x01"));
         let start = start.ok_or_else(|| wrong("a .npy file of version 1"))?;
         let (header, body) = bytes[10..]
