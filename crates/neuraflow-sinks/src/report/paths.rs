@@ -97,7 +97,7 @@ mod tests {
         let values: Vec<f64> = (0..700).map(|n| if n == 5 { f64::NAN } else { f64::from(n) }).collect();
         let html = drawn(vec![("true".to_owned(), values.clone()), ("decoded".to_owned(), values)]);
         assert_eq!(html.matches("<svg").count(), 2);
-        assert!(html.contains("0 to 30 s, px") && html.contains("30 to 35 s, px"), "{html}");
+        assert!(html.contains(">0 to 30.0 s, px") && html.contains(">30.0 to 35.0 s, px"), "{html}");
         assert!(html.contains("true and decoded in px"));
         let curve = html.split("line mean\" d=\"").nth(1).unwrap().split('"').next().unwrap();
         assert_eq!(curve.matches('M').count(), 2, "{curve}");
