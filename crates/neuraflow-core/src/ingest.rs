@@ -195,8 +195,17 @@ impl Ingest {
         Self::new(0, 1)
     }
 
+    /// The streams that were [resumed](Self::resume) since what was gathered was taken out last, before their first packets.
+    pub fn resumed(&self) -> impl Iterator<Item = &StreamHeader> {
+        let entries = self.slabs.iter().flat_map(|slab| &slab.entries);
+        entries.filter_map(|entry| match &entry.body {
+            EntryBody::Resume(header) => Some(&**header),
+            _ => None,
+        })
+    }
+
     /// Takes out what was gathered, as packets with their arrivals; in order if there is one destination. That a stream was
-    /// [resumed](Self::resume) is no packet.
+    /// [resumed](Self::resumed) is no packet.
     pub fn drain(&mut self) -> Vec<(u64, Packet)> {
         let mut packets = Vec::new();
         for slab in &mut self.slabs {

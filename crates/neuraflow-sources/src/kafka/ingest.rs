@@ -80,7 +80,6 @@ struct Shared {
     stop: AtomicBool,
     /// Raised when the source has something, and when it is to stop.
     woken: Signal,
-    delivered: std::sync::Mutex<Option<Positions>>,
 }
 
 impl KafkaIngest {
@@ -157,10 +156,9 @@ impl KafkaIngest {
         self.shared.watch.clone()
     }
 
-    /// How far the source is whose records the brokers all have: an ingest that is started from there writes nothing that is missing, and
-    /// little twice. `None` until then, or if the source has no positions.
+    /// How far the source is whose records the brokers all have; see [`IngestWatch::delivered`], which tells it after the end too.
     pub fn delivered(&self) -> Option<Positions> {
-        self.shared.delivered.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+        self.shared.watch.delivered()
     }
 
     /// Asks it to end before its source does. What was read is written.
@@ -217,6 +215,9 @@ impl Pump {
             for lost in self.producer.deliveries.take_lost() {
                 self.packer.lost(&lost);
             }
+            for header in ingest.resumed() {
+                self.packer.resume(header)?;
+            }
             for (_, packet) in ingest.drain() {
                 self.packer.packet(packet, now, &mut self.records)?;
             }
@@ -224,8 +225,7 @@ impl Pump {
             self.write()?;
             if let Some(positions) = self.producer.end_turn(self.reader.positions()) {
                 self.reader.committed(&positions);
-                *self.shared.delivered.lock().unwrap_or_else(std::sync::PoisonError::into_inner) =
-                    Some(positions);
+                self.shared.watch.arrived(positions);
             }
             self.slow_down();
             match polled {
@@ -274,8 +274,7 @@ impl Pump {
         }
         if let Some(positions) = arrived.or_else(|| self.producer.end_turn(None)) {
             self.reader.committed(&positions);
-            *self.shared.delivered.lock().unwrap_or_else(std::sync::PoisonError::into_inner) =
-                Some(positions);
+            self.shared.watch.arrived(positions);
         }
         let stats = self.shared.watch.stats();
         match &stats.first_failure {

@@ -54,6 +54,15 @@ impl Packer {
         Self { encoding, profile, streams: BTreeMap::new(), rejected: 0 }
     }
 
+    /// Takes up a stream that was opened before: its next frame is a key record, which tells its header.
+    pub(super) fn resume(&mut self, header: &StreamHeader) -> Result<(), IngestError> {
+        if !self.streams.contains_key(&header.key) {
+            let stream = Stream::open(header.clone(), self.encoding, self.profile)?;
+            self.streams.insert(header.key, stream);
+        }
+        Ok(())
+    }
+
     /// A packet that is there at `now`. Samples may wait for others until [`flush`](Self::flush).
     pub(super) fn packet(
         &mut self,

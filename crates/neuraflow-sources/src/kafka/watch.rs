@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use neuraflow_core::model::Positions;
 use rdkafka::config::RDKafkaLogLevel;
 
 /// What an ingest has done since it was started. Samples count once for all channels.
@@ -35,18 +36,34 @@ pub struct IngestStats {
     pub trouble: Option<String>,
 }
 
-/// Looks at an ingest from any thread.
+/// Looks at an ingest from any thread, also after its end.
 #[derive(Clone, Debug, Default)]
-pub struct IngestWatch(Arc<Mutex<IngestStats>>);
+pub struct IngestWatch(Arc<Mutex<Told>>);
+
+#[derive(Debug, Default)]
+struct Told {
+    stats: IngestStats,
+    delivered: Option<Positions>,
+}
 
 impl IngestWatch {
     /// What it has done.
     pub fn stats(&self) -> IngestStats {
-        lock(&self.0).clone()
+        lock(&self.0).stats.clone()
+    }
+
+    /// How far the source is whose records the brokers all have: an ingest that is started [from](super::IngestConfig::from) there writes
+    /// all that is missing, and little twice. `None` until then, or if the source has no positions.
+    pub fn delivered(&self) -> Option<Positions> {
+        lock(&self.0).delivered.clone()
     }
 
     pub(super) fn change(&self, change: impl FnOnce(&mut IngestStats)) {
-        change(&mut lock(&self.0));
+        change(&mut lock(&self.0).stats);
+    }
+
+    pub(super) fn arrived(&self, positions: Positions) {
+        lock(&self.0).delivered = Some(positions);
     }
 }
 

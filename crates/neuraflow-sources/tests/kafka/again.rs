@@ -1,0 +1,110 @@
+//! An ingest that ends before its source does, and another one that goes on from what it has delivered.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use neuraflow_core::model::{
+    Channel, Packet, PacketBody, Positions, SamplingRate, Sequence, StreamHeader, StreamKey,
+};
+use neuraflow_core::testing::{FakeClock, Probe, Scratch};
+use neuraflow_sources::device::{self, DeviceConfig, JournalConfig};
+use neuraflow_sources::kafka::{IngestConfig, KafkaIngest, KafkaSource};
+use neuraflow_sources::synthetic::Synthetic;
+
+use super::kit::{self, Service, topic};
+
+fn headsets() -> Synthetic {
+    Synthetic::new(2, SamplingRate::hz(100).unwrap()).streams(2).seed(9).seconds(20.0).packet(5)
+}
+
+fn from(positions: Option<Positions>) -> IngestConfig {
+    IngestConfig { from: positions, ..IngestConfig::default() }
+}
+
+/// Every sample of every stream by its counter. One that is there twice has to be the same.
+fn samples(packets: impl IntoIterator<Item = Packet>) -> BTreeMap<(StreamKey, Sequence), Vec<u32>> {
+    let (mut samples, mut channels) = (BTreeMap::new(), BTreeMap::new());
+    for Packet { stream, body } in packets {
+        match body {
+            PacketBody::Open(header) => drop(channels.insert(stream, header.channels.len())),
+            PacketBody::Samples { sequence, values } => {
+                for (sample, sequence) in values.chunks(channels[&stream]).zip(sequence..) {
+                    let bits: Vec<u32> = sample.iter().map(|value| value.to_bits()).collect();
+                    let known = samples.insert((stream, sequence), bits.clone());
+                    assert!(known.is_none_or(|known| known == bits), "another sample {sequence}");
+                }
+            }
+            _ => {}
+        }
+    }
+    samples
+}
+
+fn wait(what: &str, mut met: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !met() {
+        assert!(begun.elapsed() < Duration::from_secs(60), "{what}");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+#[test]
+fn an_ingest_goes_on_from_what_the_one_before_has_delivered() {
+    let Some(broker) = Service::start("kafka") else { return };
+    let topic = topic(&broker, 3);
+    let speed = "x10".parse().unwrap();
+    let ingest = KafkaIngest::start(&topic, IngestConfig::default(), headsets().speed(speed)).unwrap();
+    assert_eq!(ingest.delivered(), None, "nothing yet");
+    wait("something is delivered", || ingest.watch().stats().delivered > 40 && ingest.delivered().is_some());
+    let (early, watch) = (ingest.delivered(), ingest.watch());
+    ingest.stop();
+    let first = ingest.join().unwrap();
+    let last = watch.delivered();
+    println!("{early:?}, and at the end {last:?}");
+    assert!(first.samples < 4_000 && early.is_some() && last.is_some());
+
+    // After an end all of it is known to be there: the next one writes the rest, and nothing twice.
+    let rest = KafkaIngest::start(&topic, from(last), headsets()).unwrap().join().unwrap();
+    assert_eq!(first.samples + rest.samples, 2 * 2_000);
+    let all = || KafkaSource::new(topic.clone()).bounded();
+    assert_eq!(kit::streams(kit::packets(&all())), kit::streams(kit::packets(&headsets())));
+
+    // Of one that was killed less is known: a little comes twice, and nothing is missing.
+    let again = KafkaIngest::start(&topic, from(early), headsets()).unwrap().join().unwrap();
+    assert!(again.samples > rest.samples && again.samples < 4_000, "{} of {}", again.samples, rest.samples);
+    assert_eq!(samples(kit::packets(&all())), samples(kit::packets(&headsets())));
+}
+
+#[test]
+fn what_a_journal_holds_of_the_process_before_goes_into_the_topic() {
+    let Some(broker) = Service::start("kafka") else { return };
+    let (topic, scratch) = (topic(&broker, 1), Scratch::new().unwrap());
+    let journal = || {
+        let settings = JournalConfig { fsync: None, ..JournalConfig::default() };
+        device::journaled(DeviceConfig::default(), scratch.file("journal"), settings).unwrap()
+    };
+    let key = StreamKey::of_names("monday", "headset");
+    let header = StreamHeader::new(key, "headset", SamplingRate::hz(100).unwrap(), vec![Channel::new("C3")]);
+    let (handle, source) = journal();
+    let mut probe = Probe::open(&source, &Arc::new(FakeClock::at(1 << 50)), 0, 1).unwrap().unwrap();
+    handle.open(header).unwrap();
+    for n in 0..60 {
+        handle.push(&key, n, &[n as f32]).unwrap();
+    }
+    let first = samples(probe.poll(20).unwrap().1.into_iter().map(|(_, packet)| packet)).len() as u64;
+    let (positions, rest) = (probe.positions(), 60 - first);
+    drop((probe, source, handle)); // as far as it was read it is somewhere; the rest is in the journal alone
+
+    let (handle, source) = journal();
+    let ingest = KafkaIngest::start(&topic, from(positions), source).unwrap();
+    wait("what is in the journal arrives", || ingest.watch().stats().samples >= rest);
+    drop(handle);
+    assert_eq!(ingest.join().unwrap().samples, rest);
+    let found = kit::packets(&KafkaSource::new(topic).bounded());
+    let values = found.iter().flat_map(|packet| match &packet.body {
+        PacketBody::Samples { values, .. } => values.clone(),
+        _ => Vec::new(),
+    });
+    assert!(values.eq((first..60).map(|n| n as f32)));
+}
