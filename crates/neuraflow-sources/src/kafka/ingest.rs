@@ -201,7 +201,7 @@ impl Pump {
         }
         // Whatever ends it: what was read is written.
         let turned = self.turns();
-        let finished = self.finish();
+        let finished = self.finish(turned.is_ok());
         turned?;
         finished
     }
@@ -263,10 +263,10 @@ impl Pump {
         }
     }
 
-    /// Waits until everything has arrived.
-    fn finish(mut self) -> Result<IngestStats, IngestError> {
+    /// Waits until everything has arrived. Of a turn that broke off nobody knows how much was written: it is no position.
+    fn finish(mut self, whole: bool) -> Result<IngestStats, IngestError> {
         self.reader.stopped();
-        let positions = self.reader.positions();
+        let positions = self.reader.positions().filter(|_| whole);
         let mut arrived = self.producer.end_turn(positions);
         while self.producer.under_way() {
             self.producer.deliveries.news.wait(PATIENCE);

@@ -1,15 +1,18 @@
 //! An ingest that ends before its source does, and another one that goes on from what it has delivered.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use neuraflow_core::ingest::Ingest;
 use neuraflow_core::model::{
     Channel, Packet, PacketBody, Positions, SamplingRate, Sequence, StreamHeader, StreamKey,
 };
+use neuraflow_core::source::{Polled, Source, SourceContext, SourceError, SourceReader};
 use neuraflow_core::testing::{FakeClock, Probe, Scratch};
 use neuraflow_sources::device::{self, DeviceConfig, JournalConfig};
-use neuraflow_sources::kafka::{IngestConfig, KafkaIngest, KafkaSource};
+use neuraflow_sources::kafka::{IngestConfig, IngestError, KafkaIngest, KafkaSource, KafkaTopic};
 use neuraflow_sources::synthetic::Synthetic;
 
 use super::kit::{self, Service, topic};
@@ -107,4 +110,77 @@ fn what_a_journal_holds_of_the_process_before_goes_into_the_topic() {
         _ => Vec::new(),
     });
     assert!(values.eq((first..60).map(|n| n as f32)));
+}
+
+/// Two polls: the second has a sample of a stream, behind what is too large for any record.
+#[derive(Clone)]
+struct TooLarge(Arc<(AtomicU64, Mutex<Vec<u64>>)>);
+
+struct TooLargeReader(TooLarge, u64);
+
+impl Source for TooLarge {
+    fn name(&self) -> String {
+        "too large".into()
+    }
+
+    fn streams(&self) -> Vec<StreamHeader> {
+        Vec::new()
+    }
+
+    fn open(&self, _: SourceContext) -> Result<Option<Box<dyn SourceReader>>, SourceError> {
+        Ok(Some(Box::new(TooLargeReader(self.clone(), 0))))
+    }
+}
+
+impl SourceReader for TooLargeReader {
+    fn poll(&mut self, out: &mut Ingest, _: usize) -> Result<Polled, SourceError> {
+        let header = |name: &str, label: &str| {
+            let rate = SamplingRate::hz(100).unwrap();
+            StreamHeader::new(StreamKey::of_names("a", name), name, rate, vec![Channel::new(label)])
+        };
+        let key = StreamKey::of_names("a", "good");
+        match self.1 {
+            0 => {
+                let slot = out.open(header("good", "C3"));
+                out.samples(slot, 0, &[0.5]);
+            }
+            // Once the first is known to be there.
+            1 if self.0.0.0.load(Ordering::Acquire) == 0 => {
+                return Ok(Polled::After(Duration::from_millis(1)));
+            }
+            1 => {
+                out.open(header("bad", &"C".repeat(2 << 20)));
+                let slot = out.slot(&key).unwrap();
+                out.samples(slot, 1, &[1.5]);
+            }
+            _ => return Ok(Polled::Ended),
+        }
+        self.1 += 1;
+        Ok(Polled::Ready)
+    }
+
+    fn positions(&self) -> Option<Positions> {
+        let mut positions = Positions::default();
+        positions.set("polls", self.1);
+        Some(positions)
+    }
+
+    fn committed(&mut self, positions: &Positions) {
+        self.0.0.1.lock().unwrap().push(positions.get("polls").unwrap());
+        self.0.0.0.store(1, Ordering::Release);
+    }
+}
+
+#[test]
+fn what_could_not_be_written_is_not_told_as_delivered() {
+    let Some(broker) = Service::start("kafka") else { return };
+    let topic: KafkaTopic = topic(&broker, 1);
+    let source = TooLarge(Arc::new((AtomicU64::new(0), Mutex::default())));
+    let ingest = KafkaIngest::start(&topic, IngestConfig::default(), source.clone()).unwrap();
+    let watch = ingest.watch();
+    let error = ingest.join().unwrap_err();
+    assert!(matches!(error, IngestError::TooLarge { .. }), "{error}");
+    assert_eq!(watch.delivered().unwrap().get("polls"), Some(1));
+    let told = source.0.1.lock().unwrap().clone();
+    assert!(told.iter().all(|polls| *polls == 1), "{told:?}: nobody may let go of what was not written");
 }
