@@ -134,6 +134,37 @@ fn reading_may_go_on_from_every_record() {
 }
 
 #[test]
+fn a_stream_that_goes_on_is_not_forgotten_however_many_others_there_are() {
+    let packets = packets();
+    let own = packets[0].1.stream;
+    let records = records(&packets, Encoding::Floats);
+    let (mut unpacker, mut samples) = (Unpacker::default(), 0);
+    // Its records are 3,000 apart: from a key record to the next it is 150,000.
+    for (offset, record) in (0..).step_by(3_000).zip(records.iter().filter(|r| r.stream == own)) {
+        let mut unpacked = Vec::new();
+        unpacker.record(offset, Some(&own.to_bytes()), Some(&record.value), &mut unpacked).unwrap();
+        assert_eq!(unpacker.undecodable, 0, "record {offset}");
+        samples += record.samples;
+        // Its key record is needed until its end.
+        assert!(samples == 400 || unpacker.base(offset + 1) <= offset, "after record {offset}");
+    }
+    assert_eq!(samples, 400);
+    // One that ceased holds nothing back for long.
+    let other = records.iter().find(|record| record.stream != own).unwrap();
+    let of = |unpacker: &mut Unpacker, offset, record: &Record| {
+        let key = record.stream.to_bytes();
+        unpacker.record(offset, Some(&key), Some(&record.value), &mut Vec::new()).unwrap();
+    };
+    let mut unpacker = Unpacker::default();
+    of(&mut unpacker, 0, other);
+    let begins = records.iter().find(|record| record.stream == own).unwrap();
+    of(&mut unpacker, 65_000, begins);
+    assert_eq!(unpacker.base(65_001), 0);
+    of(&mut unpacker, 66_000, begins);
+    assert_eq!(unpacker.base(66_001), 66_000);
+}
+
+#[test]
 fn a_chain_that_broke_is_told_until_the_next_key_record() {
     let mut records = records(&packets(), Encoding::Floats);
     let unbroken = read(&records, 0, 0);

@@ -10,8 +10,8 @@ use neuraflow_core::model::{Chunk, PacketBody, StreamHeader, StreamKey};
 
 use super::envelope::{self, Body, Envelope, EnvelopeError};
 
-/// A key record that lies this many records back is forgotten, and what would continue it cannot be decoded. A writer makes a key record
-/// every second, so this is far more than ever lies between; it bounds how far back a reader must begin for a stream that just ceased.
+/// A stream of which so many records have had nothing is forgotten, and what would continue it cannot be decoded. It bounds how far back a
+/// reader must begin for a stream that just ceased; one that goes on is not forgotten, however many others there are in the partition.
 const FORGET: i64 = 65_536;
 
 /// What a record comes to.
@@ -22,13 +22,14 @@ pub(super) enum Unpacked {
     Packet(PacketBody),
 }
 
-/// A stream with a key record that is not forgotten.
+/// A stream that is not forgotten.
 #[derive(Debug)]
 struct Stream {
     header: StreamHeader,
     decoder: Decoder,
-    /// Offset of its latest key record.
+    /// Offset of its latest key record, and of its latest record.
     key: i64,
+    latest: i64,
 }
 
 /// The records of one partition, in their order.
@@ -37,6 +38,8 @@ pub(super) struct Unpacker {
     streams: BTreeMap<StreamKey, Stream>,
     /// Which stream has its latest key record where.
     keys: BTreeMap<i64, StreamKey>,
+    /// And its latest record.
+    latest: BTreeMap<i64, StreamKey>,
     frame: Frame,
     chunk: Chunk,
     /// Samples that could not be decoded since the last record was.
@@ -74,6 +77,7 @@ impl Unpacker {
                 self.control(offset, key, header, other, out);
             }
         }
+        self.touch(offset, key);
         Ok(key)
     }
 
@@ -137,8 +141,8 @@ impl Unpacker {
             self.learn(offset, key, header, Decoder::new(), out);
         }
         out.push(Unpacked::Packet(body));
-        if ended && let Some(stream) = self.streams.remove(&key) {
-            self.keys.remove(&stream.key);
+        if ended {
+            self.remove(&key);
         }
     }
 
@@ -158,17 +162,32 @@ impl Unpacker {
     }
 
     fn set(&mut self, offset: i64, key: StreamKey, header: StreamHeader, decoder: Decoder) {
-        if let Some(before) = self.streams.insert(key, Stream { header, decoder, key: offset }) {
-            self.keys.remove(&before.key);
-        }
+        self.remove(&key);
+        self.streams.insert(key, Stream { header, decoder, key: offset, latest: offset });
         self.keys.insert(offset, key);
+        self.latest.insert(offset, key);
+    }
+
+    /// The stream, if it is known, has a record at `offset`.
+    fn touch(&mut self, offset: i64, key: StreamKey) {
+        if let Some(stream) = self.streams.get_mut(&key) {
+            self.latest.remove(&std::mem::replace(&mut stream.latest, offset));
+            self.latest.insert(offset, key);
+        }
+    }
+
+    fn remove(&mut self, key: &StreamKey) {
+        if let Some(stream) = self.streams.remove(key) {
+            self.keys.remove(&stream.key);
+            self.latest.remove(&stream.latest);
+        }
     }
 
     fn forget(&mut self, before: i64) {
-        while let Some(oldest) = self.keys.first_entry()
-            && *oldest.key() < before
+        while let Some((offset, key)) = self.latest.first_key_value().map(|(offset, key)| (*offset, *key))
+            && offset < before
         {
-            self.streams.remove(&oldest.remove());
+            self.remove(&key);
         }
     }
 }
