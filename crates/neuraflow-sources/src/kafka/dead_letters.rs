@@ -10,11 +10,14 @@ use rdkafka::error::KafkaError;
 use rdkafka::message::{DeliveryResult, Header, OwnedHeaders};
 use rdkafka::producer::{BaseRecord, Producer, ProducerContext, ThreadedProducer};
 
+use super::envelope::MAX_RECORD;
 use super::topic::{KafkaTopic, io_error};
 use super::watch::{KafkaWatch, log};
 
-/// How long the brokers may take for one, before the source goes on without it.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a call waits before the end is looked for again.
+const PATIENCE: Duration = Duration::from_millis(100);
+/// The largest record in the topic: the largest that brokers take unless they are told otherwise, and room for what is said of it.
+pub(super) const MAX_LETTER: usize = 2 * MAX_RECORD;
 
 pub(super) struct DeadLetters {
     client: ThreadedProducer<Context>,
@@ -30,6 +33,7 @@ impl ClientContext for Context {
 
     fn error(&self, error: KafkaError, reason: &str) {
         tracing::warn!(%error, reason, "dead letters");
+        self.0.change(|stats| stats.trouble = Some(reason.to_owned()));
     }
 }
 
@@ -52,7 +56,9 @@ impl DeadLetters {
             .set("enable.idempotence", "true")
             .set("compression.type", "lz4")
             .set("linger.ms", "1")
-            .set("message.timeout.ms", PATIENCE.as_millis().to_string());
+            .set("message.max.bytes", MAX_LETTER.to_string())
+            // One waits for brokers as long as it takes, and its source with it.
+            .set("message.timeout.ms", "0");
         let client = config.create_with_context(Context(watch));
         let client = client.map_err(|error| io_error("make a producer for", &name, error))?;
         Ok(Self { client, topic: name })
@@ -80,10 +86,14 @@ impl DeadLetters {
         }
     }
 
-    /// Waits until what was sent has arrived, or will not.
-    pub(super) fn flush(&self) {
-        if let Err(error) = self.client.flush(PATIENCE) {
-            tracing::error!(%error, topic = self.topic, "dead letters have not arrived");
+    /// Waits until what was sent has arrived, or brokers refuse it for good; false if it is `stopped` before.
+    pub(super) fn flush(&self, stopped: impl Fn() -> bool) -> bool {
+        while self.client.in_flight_count() > 0 {
+            if stopped() {
+                return false;
+            }
+            let _ = self.client.flush(PATIENCE); // not all of it within that time
         }
+        true
     }
 }

@@ -148,9 +148,9 @@ impl Task {
                     Some(Err(error)) => self.trouble(&consumer, &partitions, error)?,
                 }
             }
-            if malformed {
-                // No position passes a dead letter that has not arrived.
-                dead_letters.flush();
+            // No position passes a dead letter that has not arrived.
+            if malformed && !dead_letters.flush(|| self.stopped()) {
+                return Ok(());
             }
         }
     }

@@ -10,6 +10,7 @@ use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
+use super::dead_letters::MAX_LETTER;
 use super::wait::block_on;
 
 /// What is added to a topic's name for the records of it that nobody could read.
@@ -83,12 +84,12 @@ impl KafkaTopic {
             self.client().create().map_err(|error| io_error("reach", &target, error))?;
         let patience = Some(Duration::from_secs(30));
         let options = AdminOptions::new().request_timeout(patience).operation_timeout(patience);
-        let dead_letters = self.dead_letters();
+        let (dead_letters, largest) = (self.dead_letters(), MAX_LETTER.to_string());
         let replication = || TopicReplication::Fixed(i32::from(self.replication));
         let partitions = i32::try_from(self.partitions).unwrap_or(i32::MAX);
         let topics = [
             NewTopic::new(&self.name, partitions, replication()),
-            NewTopic::new(&dead_letters, 1, replication()),
+            NewTopic::new(&dead_letters, 1, replication()).set("max.message.bytes", &largest),
         ];
         let created = block_on(client.create_topics(&topics, &options));
         for answer in created.map_err(|error| io_error("create", &target, error))? {

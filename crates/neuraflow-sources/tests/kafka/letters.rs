@@ -1,12 +1,15 @@
 //! Records that nobody can read.
 
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use neuraflow_core::model::{SamplingRate, StreamKey};
-use neuraflow_core::testing::Random;
-use neuraflow_sources::kafka::{IngestConfig, KafkaIngest, KafkaSource};
+use neuraflow_core::testing::{FakeClock, Probe, Random};
+use neuraflow_sources::kafka::{IngestConfig, KafkaIngest, KafkaSource, KafkaTopic};
 use neuraflow_sources::synthetic::Synthetic;
 use rdkafka::Message;
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::client::DefaultClientContext;
 use rdkafka::message::Headers;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 
@@ -78,4 +81,86 @@ fn one_record_in_a_hundred_is_malformed_and_all_of_them_are_dead_letters() {
     sent.sort();
     letters.sort();
     assert_eq!(letters, sent);
+}
+
+/// Writes bytes into a topic that no client of this crate would.
+fn write_foreign(broker: &Service, topic: &str, value: &[u8]) {
+    let mut config = kit::client(broker);
+    let producer: BaseProducer = config.set("message.max.bytes", "2000000").create().unwrap();
+    producer
+        .send(BaseRecord::<(), _>::to(topic).partition(0).payload(value))
+        .map_err(|(error, _)| error)
+        .unwrap();
+    producer.flush(Duration::from_secs(10)).unwrap();
+}
+
+#[test]
+fn the_largest_record_that_a_topic_takes_is_a_dead_letter_too() {
+    let Some(broker) = Service::start("kafka") else { return };
+    let topic = topic(&broker, 1);
+    let mut random = Random::new(3);
+    // A broker takes batches of 1,048,588 bytes; what cannot be compressed fills them.
+    let value: Vec<u8> = (0..1_048_500).map(|_| random.below(256) as u8).collect();
+    write_foreign(&broker, topic.name(), &value);
+    let source = KafkaSource::new(topic.clone()).bounded();
+    let watch = source.watch();
+    assert_eq!(kit::packets(&source), []);
+    assert_eq!((watch.stats().malformed, watch.stats().dead_letters), (1, 1));
+    assert_eq!(kit::records(&broker, &topic.dead_letters(), 1)[0].payload().unwrap(), value);
+}
+
+#[test]
+fn where_there_is_no_topic_of_dead_letters_nothing_waits_for_it() {
+    let Some(broker) = Service::start("kafka") else { return };
+    let admin: AdminClient<DefaultClientContext> = kit::client(&broker).create().unwrap();
+    let alone = NewTopic::new("alone", 1, TopicReplication::Fixed(1));
+    kit::block_on(admin.create_topics(&[alone], &AdminOptions::new())).unwrap();
+    // How long a new topic may take to be known; half a minute unless set.
+    let topic =
+        KafkaTopic::new(broker.address(), "alone").property("topic.metadata.propagation.max.ms", "500");
+    let headset = || Synthetic::new(1, SamplingRate::hz(100).unwrap()).seconds(1.0);
+    write_foreign(&broker, topic.name(), b"hello");
+    kit::write(&topic, headset());
+    let source = KafkaSource::new(topic).bounded();
+    let watch = source.watch();
+    assert_eq!(kit::streams(kit::packets(&source)), kit::streams(kit::packets(&headset())));
+    assert_eq!((watch.stats().malformed, watch.stats().dead_letters), (1, 0));
+}
+
+#[test]
+fn a_dead_letter_waits_for_a_broker_that_is_away_however_long_that_takes() {
+    let Some(mut broker) = Service::start("kafka") else { return };
+    let topic = topic(&broker, 1);
+    // More than is decoded ahead of whoever polls, so that the malformed one is come to when it is to.
+    let headsets = || Synthetic::new(1, SamplingRate::hz(100).unwrap()).streams(20).seconds(10.0).packet(5);
+    kit::write(&topic, headsets());
+    write_foreign(&broker, topic.name(), b"hello");
+    let source = KafkaSource::new(topic.clone());
+    let watch = source.watch();
+    let mut probe = Probe::open(&source, &Arc::new(FakeClock::new()), 0, 1).unwrap().unwrap();
+    let (begun, mut before) = (Instant::now(), 0);
+    while before == 0 || watch.stats().records > before {
+        assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", watch.stats());
+        before = watch.stats().records;
+        std::thread::sleep(Duration::from_millis(300));
+    }
+    assert!(before < 4_000, "{before} of 4,041 records");
+    broker.kill();
+    let begun = Instant::now();
+    while begun.elapsed() < Duration::from_secs(15) {
+        probe.poll(500).unwrap();
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let place = format!("{}/0", topic.name());
+    let at = probe.positions().unwrap().get(&place).unwrap();
+    assert_eq!(watch.stats().malformed, 1, "it was come to");
+    assert!(at < 4_041, "a checkpoint at {at} would pass a dead letter that has not arrived");
+    broker.restart();
+    while probe.positions().unwrap().get(&place) != Some(4_041) {
+        assert!(begun.elapsed() < Duration::from_secs(60), "{:?}", watch.stats());
+        probe.poll(500).unwrap();
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    assert_eq!(watch.stats().dead_letters, 1);
+    assert_eq!(kit::records(&broker, &topic.dead_letters(), 1).len(), 1);
 }
