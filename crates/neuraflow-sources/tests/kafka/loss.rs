@@ -1,9 +1,10 @@
 //! What the brokers do not have any more.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use neuraflow_core::model::{Positions, SamplingRate};
-use neuraflow_core::source::SourceError;
+use neuraflow_core::source::{Polled, SourceError};
 use neuraflow_core::testing::{FakeClock, Probe};
 use neuraflow_sources::kafka::KafkaSource;
 use neuraflow_sources::synthetic::Synthetic;
@@ -12,6 +13,14 @@ use rdkafka::client::DefaultClientContext;
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::kit::{self, Service, topic};
+
+/// Removes the records of a partition up to one, as retention does.
+fn remove(broker: &Service, topic: &str, up_to: i64) {
+    let admin: AdminClient<DefaultClientContext> = kit::client(broker).create().unwrap();
+    let mut gone = TopicPartitionList::new();
+    gone.add_partition_offset(topic, 0, Offset::Offset(up_to)).unwrap();
+    kit::block_on(admin.delete_records(&gone, &AdminOptions::new())).unwrap();
+}
 
 #[test]
 fn records_that_are_gone_stop_the_source_and_are_named() {
@@ -30,10 +39,7 @@ fn records_that_are_gone_stop_the_source_and_are_named() {
         let clock = Arc::new(FakeClock::new());
         Probe::open_from(&source, &clock, 0, 1, Some(positions)).unwrap().unwrap().finish()
     };
-    let admin: AdminClient<DefaultClientContext> = kit::client(&broker).create().unwrap();
-    let mut gone = TopicPartitionList::new();
-    gone.add_partition_offset(topic.name(), 0, Offset::Offset(50)).unwrap();
-    kit::block_on(admin.delete_records(&gone, &AdminOptions::new())).unwrap();
+    remove(&broker, topic.name(), 50);
 
     let error = read(at(30, 21)).unwrap_err();
     println!("{error}");
@@ -57,4 +63,49 @@ fn records_that_are_gone_stop_the_source_and_are_named() {
         "from sample 245 to the key record of sample 300"
     );
     assert_eq!(packets.len(), 52 - 11);
+}
+
+#[test]
+fn records_that_go_while_they_are_read_stop_the_source_once_what_it_has_is_read() {
+    let Some(broker) = Service::start("kafka") else { return };
+    let topic = topic(&broker, 1);
+    // More than the client reads ahead, so that it comes to the gap while it runs.
+    let headsets = || Synthetic::new(1, SamplingRate::hz(100).unwrap()).streams(100).seconds(20.0).packet(5);
+    kit::write(&topic, headsets());
+    let source = KafkaSource::new(topic.clone()).bounded();
+    let watch = source.watch();
+    let mut probe = Probe::open(&source, &Arc::new(FakeClock::new()), 0, 1).unwrap().unwrap();
+    // Nobody polls: it reads ahead as far as it may, and waits.
+    let (begun, mut before) = (Instant::now(), 0);
+    while before == 0 || watch.stats().records > before {
+        assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", watch.stats());
+        before = watch.stats().records;
+        std::thread::sleep(Duration::from_millis(300));
+    }
+    let all = before + watch.stats().lag[&0];
+    println!("{all} records, of which {before} are decoded");
+    assert!(before < all / 4);
+    remove(&broker, topic.name(), all as i64 - 10);
+
+    let mut packets = 0;
+    let error = loop {
+        match probe.poll(500) {
+            Ok((polled, more)) => {
+                packets += more.len() as u64;
+                assert_ne!(polled, Polled::Ended, "as if nothing were missing");
+                if polled == Polled::Idle {
+                    std::thread::sleep(Duration::from_millis(1));
+                }
+            }
+            Err(error) => break error,
+        }
+        assert!(begun.elapsed() < Duration::from_secs(90), "{:?}", watch.stats());
+    };
+    let at = probe.positions().unwrap().get(&format!("{}/0", topic.name())).unwrap();
+    let SourceError::DataLoss { target, wanted, found } = error else { panic!("{error}") };
+    println!("{packets} packets, then {wanted} of {target} is wanted and found {found}");
+    assert_eq!(found, format!("{} to {}", all - 10, all - 1));
+    // All that came before was given, and a checkpoint goes back to what is missing.
+    assert_eq!((packets, at), (wanted, wanted));
+    assert!(wanted >= before && wanted < all - 10);
 }
