@@ -6,11 +6,12 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
+use neuraflow_core::ingest::Ingest;
 use neuraflow_core::model::{
     Channel, Control, Marker, Packet, PacketBody, SamplingRate, Span, StreamHeader, StreamKey, Timestamp,
 };
 use neuraflow_core::sink::Overflow;
-use neuraflow_core::source::{Source, SourceError};
+use neuraflow_core::source::{Polled, Source, SourceContext, SourceError, SourceReader};
 use neuraflow_core::testing::{FakeClock, Probe, Scratch, collect_packets};
 use neuraflow_sources::device::{self, DeviceConfig};
 use neuraflow_sources::log::PacketLog;
@@ -55,6 +56,59 @@ fn a_live_run_replays_exactly_with_its_control_packets() {
     assert_eq!((log.packets(), log.torn(), log.streams().len()), (7, None, 1));
     assert_eq!(replay(&log), seen);
     assert_eq!(replay(&log), seen, "a log can be replayed again");
+}
+
+/// Takes up a stream whose beginning it was not given, as a source of a topic does that was trimmed.
+struct Middle;
+
+struct MiddleReader;
+
+impl Source for Middle {
+    fn name(&self) -> String {
+        "middle".into()
+    }
+
+    fn streams(&self) -> Vec<StreamHeader> {
+        Vec::new()
+    }
+
+    fn open(&self, _: SourceContext) -> Result<Option<Box<dyn SourceReader>>, SourceError> {
+        Ok(Some(Box::new(MiddleReader)))
+    }
+}
+
+impl SourceReader for MiddleReader {
+    fn poll(&mut self, out: &mut Ingest, _: usize) -> Result<Polled, SourceError> {
+        let key = StreamKey::of_names("session", "device");
+        let rate = SamplingRate::hz(250).unwrap();
+        let header = StreamHeader::new(key, "device", rate, vec![Channel::new("C3")]);
+        let slot = out.resume(header.clone());
+        out.samples(slot, 100, &[1.0, 2.0]);
+        out.resume(header);
+        out.samples(slot, 102, &[3.0]);
+        Ok(Polled::Ended)
+    }
+}
+
+#[test]
+fn a_stream_that_is_met_in_its_middle_is_recorded_and_goes_through() {
+    let scratch = Scratch::new().unwrap();
+    let file = scratch.file("middle.nflog");
+    let seen =
+        collect_packets(&PacketLog::record(Middle, &file).unwrap(), &Arc::new(FakeClock::at(5))).unwrap();
+    let bodies: Vec<_> = seen.iter().map(|(_, packet)| &packet.body).collect();
+    assert!(
+        matches!(
+            bodies[..],
+            [
+                PacketBody::Open(_),
+                PacketBody::Samples { sequence: 100, .. },
+                PacketBody::Samples { sequence: 102, .. }
+            ]
+        ),
+        "{bodies:?}"
+    );
+    assert_eq!(replay(&PacketLog::open(&file).unwrap()), seen);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Recording: a source that writes down what another emits.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -8,7 +9,7 @@ use std::thread::JoinHandle;
 
 use crossbeam_channel::{Receiver, Sender, TryRecvError, bounded};
 use neuraflow_core::ingest::Ingest;
-use neuraflow_core::model::StreamHeader;
+use neuraflow_core::model::{Packet, PacketBody, StreamHeader};
 use neuraflow_core::source::{Polled, Source, SourceContext, SourceError, SourceReader, Waker};
 
 use super::format;
@@ -168,7 +169,12 @@ impl SourceReader for Reader {
         let now = out.arrival();
         self.gathered.set_arrival(now);
         let polled = self.inner.poll(&mut self.gathered, budget);
-        let packets = self.gathered.drain();
+        // A stream that is taken up and was not known begins here: a run that is recorded goes on from nothing.
+        let taken_up = self.gathered.resumed().filter(|header| out.slot(&header.key).is_none());
+        let taken_up: BTreeMap<_, _> = taken_up.map(|header| (header.key, header.clone())).collect();
+        let open = |(stream, header)| (now, Packet { stream, body: PacketBody::Open(Box::new(header)) });
+        let mut packets: Vec<_> = taken_up.into_iter().map(open).collect();
+        packets.extend(self.gathered.drain());
         let mut batch = Vec::new();
         for (arrival, packet) in &packets {
             let record = format::encode(*arrival, packet).map_err(|found| SourceError::Malformed {
