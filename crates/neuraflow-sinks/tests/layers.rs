@@ -26,6 +26,11 @@ struct Known {
     calls: u32,
     opened: u32,
     took: Vec<i64>,
+    /// How the next times it is opened fail.
+    closed: Vec<io::ErrorKind>,
+    /// Writers that are there; it is not opened twice.
+    alone: bool,
+    there: u32,
 }
 
 #[derive(Debug)]
@@ -44,7 +49,7 @@ impl Peer {
 
 impl Sink for Peer {
     type Item = Features;
-    type Writer = Self;
+    type Writer = PeerWriter;
 
     fn name(&self) -> String {
         "peer".into()
@@ -54,33 +59,50 @@ impl Sink for Peer {
         Placement::Inline
     }
 
-    fn open(&self, _: &SinkContext) -> Result<Self, SinkError> {
-        self.known().opened += 1;
-        Ok(self.clone())
+    fn open(&self, _: &SinkContext) -> Result<PeerWriter, SinkError> {
+        let mut known = self.known();
+        if let Some(kind) = known.closed.pop() {
+            return Err(failed("open", kind));
+        }
+        if known.alone && known.there > 0 {
+            return Err(failed("open", io::ErrorKind::WouldBlock));
+        }
+        (known.opened, known.there) = (known.opened + 1, known.there + 1);
+        Ok(PeerWriter(self.clone()))
     }
 }
 
-impl SinkWriter for Peer {
+fn failed(action: &'static str, kind: io::ErrorKind) -> SinkError {
+    SinkError::Io { sink: "peer".to_owned(), action, target: "far away".to_owned(), source: kind.into() }
+}
+
+#[derive(Debug)]
+struct PeerWriter(Peer);
+
+impl Drop for PeerWriter {
+    fn drop(&mut self) {
+        self.0.known().there -= 1;
+    }
+}
+
+impl SinkWriter for PeerWriter {
     type Item = Features;
 
     fn write(&mut self, items: &mut Vec<Features>) -> Result<(), SinkError> {
         let mood = {
-            let mut known = self.known();
+            let mut known = self.0.known();
             known.calls += 1;
             known.moods.pop()
         };
         let (most, answer) = match mood {
             None => (items.len(), Ok(())),
-            Some(Mood::Fails(most, kind)) => {
-                let (sink, target) = ("peer".to_owned(), "far away".to_owned());
-                (most, Err(SinkError::Io { sink, action: "write", target, source: kind.into() }))
-            }
+            Some(Mood::Fails(most, kind)) => (most, Err(failed("write", kind))),
             Some(Mood::Hangs(told)) => {
                 let _ = told.recv();
                 (items.len(), Ok(()))
             }
         };
-        self.known().took.extend(items.drain(..most).map(|item| item.info.index));
+        self.0.known().took.extend(items.drain(..most).map(|item| item.info.index));
         answer
     }
 
@@ -224,4 +246,20 @@ fn calls_that_hang_are_bounded_and_count_until_they_return() {
     while writer.write(&mut rows(1)).is_err() {
         thread::yield_now();
     }
+}
+
+#[test]
+fn who_cannot_be_reached_again_at_once_is_tried_again() {
+    let (clock, _stop) = moving();
+    let (_answer, told) = channel();
+    let peer = Peer::default();
+    peer.known().moods = vec![Mood::Hangs(told)];
+    let sink = Retry::new(Timeout::new(peer.clone(), Duration::from_millis(100)), RetryConfig::default());
+    let mut writer = sink.open(&context(&clock)).unwrap();
+    // It hangs, then it is away, and then it is there again.
+    peer.known().closed = vec![io::ErrorKind::ConnectionRefused; 2];
+    let mut items = rows(3);
+    writer.write(&mut items).unwrap();
+    assert_eq!((peer.known().opened, sink.retries()), (2, 3));
+    assert_eq!(peer.known().took, [0, 1, 2]);
 }

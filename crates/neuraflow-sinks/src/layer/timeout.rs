@@ -141,7 +141,11 @@ impl<S: Sink> TimeoutWriter<S> {
         let thread = thread::Builder::new().name("timeout".to_owned()).spawn(serve);
         thread.map_err(|source| self.io("start a thread for", source))?;
         self.line = Some(Line { calls, answers });
-        self.answer("open")?.1.map(|_| ())
+        let opened = self.answer("open")?.1;
+        if opened.is_err() {
+            self.line = None; // nobody is there to be called
+        }
+        opened.map(|_| ())
     }
 
     /// Asks, and waits for the answer.
