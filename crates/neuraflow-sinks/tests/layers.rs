@@ -5,6 +5,7 @@
 mod support;
 
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -39,6 +40,7 @@ enum Mood {
     Fails(usize, io::ErrorKind),
     /// Answers once it is told to, or never.
     Hangs(Receiver<()>),
+    Panics,
 }
 
 impl Peer {
@@ -97,6 +99,7 @@ impl SinkWriter for PeerWriter {
         let (most, answer) = match mood {
             None => (items.len(), Ok(())),
             Some(Mood::Fails(most, kind)) => (most, Err(failed("write", kind))),
+            Some(Mood::Panics) => panic!("as told"),
             Some(Mood::Hangs(told)) => {
                 let _ = told.recv();
                 (items.len(), Ok(()))
@@ -262,4 +265,19 @@ fn who_cannot_be_reached_again_at_once_is_tried_again() {
     writer.write(&mut items).unwrap();
     assert_eq!((peer.known().opened, sink.retries()), (2, 3));
     assert_eq!(peer.known().took, [0, 1, 2]);
+}
+
+#[test]
+fn a_panic_behind_a_timeout_is_whoevers_calls() {
+    let (clock, _stop) = moving();
+    let peer = Peer::default();
+    let mut writer = Timeout::new(peer.clone(), Duration::from_secs(2)).open(&context(&clock)).unwrap();
+    peer.known().moods = vec![Mood::Panics];
+    let before = std::panic::take_hook();
+    std::panic::set_hook(Box::new(|_| {}));
+    let panic = catch_unwind(AssertUnwindSafe(|| writer.write(&mut rows(3)))).unwrap_err();
+    std::panic::set_hook(before);
+    assert_eq!(panic.downcast_ref(), Some(&"as told"), "as if there were no timeout between");
+    writer.write(&mut rows(3)).unwrap();
+    assert_eq!(peer.known().opened, 2);
 }

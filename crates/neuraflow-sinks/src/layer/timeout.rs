@@ -1,9 +1,10 @@
 //! Timeout: whoever writes waits for so long, and no longer.
 
 use std::io;
+use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
@@ -21,7 +22,8 @@ const MOST_HUNG: usize = 8;
 ///
 /// The call itself goes on, on a thread of its own, until it returns; whether it has written is not known, and the next call goes to a
 /// writer that is opened anew. So the sink behind is given items again, and must write the same thing to the same place, as a
-/// table with keys does. While eight calls hang, further ones fail at once.
+/// table with keys does. While eight calls hang, further ones fail at once. A panic of the sink behind is whoever's calls, as it is
+/// without a timeout between.
 ///
 /// ```
 /// use std::time::Duration;
@@ -92,6 +94,7 @@ type Answer<T> = (Vec<T>, Result<Positions, SinkError>);
 struct Line<T> {
     calls: Sender<Call<T>>,
     answers: Receiver<Answer<T>>,
+    thread: JoinHandle<()>,
 }
 
 /// Writes through a [`Timeout`].
@@ -139,8 +142,8 @@ impl<S: Sink> TimeoutWriter<S> {
             }
         };
         let thread = thread::Builder::new().name("timeout".to_owned()).spawn(serve);
-        thread.map_err(|source| self.io("start a thread for", source))?;
-        self.line = Some(Line { calls, answers });
+        let thread = thread.map_err(|source| self.io("start a thread for", source))?;
+        self.line = Some(Line { calls, answers, thread });
         let opened = self.answer("open")?.1;
         if opened.is_err() {
             self.line = None; // nobody is there to be called
@@ -171,7 +174,11 @@ impl<S: Sink> TimeoutWriter<S> {
                 }
                 Err(RecvTimeoutError::Disconnected) => {
                     self.lost |= self.dirty;
-                    return Err(self.gone(action));
+                    // It has ended without an answer.
+                    return line
+                        .thread
+                        .join()
+                        .map_or_else(|panic| resume_unwind(panic), |()| Err(self.gone(action)));
                 }
                 Err(RecvTimeoutError::Timeout) if self.context.clock.now() < until => {}
                 Err(RecvTimeoutError::Timeout) => {
@@ -187,7 +194,7 @@ impl<S: Sink> TimeoutWriter<S> {
     fn give_up(&self, line: Line<S::Item>) {
         let hung = Arc::clone(&self.hung);
         hung.fetch_add(1, Ordering::AcqRel);
-        let Line { calls, answers } = line;
+        let Line { calls, answers, .. } = line;
         drop(calls);
         let watch = move || {
             let _ = answers.recv();
@@ -207,7 +214,7 @@ impl<S: Sink> TimeoutWriter<S> {
     }
 
     fn gone(&self, action: &'static str) -> SinkError {
-        self.io(action, io::Error::other("its thread has panicked"))
+        self.io(action, io::Error::other("its thread has ended"))
     }
 }
 

@@ -3,7 +3,7 @@
 use neuraflow_core::model::Features;
 use neuraflow_core::sink::{Sink, SinkContext, SinkWriter};
 use neuraflow_core::testing::Scratch;
-use neuraflow_sinks::layer::{Outbox, OutboxConfig};
+use neuraflow_sinks::layer::{Outbox, OutboxConfig, Timeout};
 
 use crate::table::{Mood, Table};
 use crate::{hurried, quietly, row};
@@ -86,4 +86,63 @@ fn where_no_more_of_what_is_refused_can_be_kept_nothing_is_thrown_away() {
     let all: std::collections::BTreeSet<i64> = kept.iter().chain(&rest).map(|item| item.info.index).collect();
     assert_eq!(all, (0..20).collect());
     assert_eq!(table.rows().rows.keys().copied().collect::<Vec<_>>(), (20..40).collect::<Vec<_>>());
+}
+
+#[test]
+fn who_brings_the_sink_to_panic_is_found_behind_a_timeout_too() {
+    let (scratch, table) = (Scratch::new().unwrap(), Table::default());
+    let dir = scratch.file("outbox");
+    table.rows().poison = Some(40);
+    let config = OutboxConfig { linger: std::time::Duration::from_secs(5), ..hurried() };
+    let behind = Timeout::new(table.clone(), std::time::Duration::from_secs(60));
+    let outbox = Outbox::new(behind, &dir, config).unwrap();
+    let (watch, mut writer) = (outbox.watch(), outbox.open(&SinkContext::default()).unwrap());
+    quietly(|| {
+        writer.write(&mut (0..100).map(row).collect()).unwrap();
+        writer.finish().unwrap();
+    });
+    assert_eq!((watch.stats().handed_on, watch.stats().refused), (99, 1), "{:?}", watch.stats());
+}
+
+/// A sink that keeps what it was given only once it has answered a barrier, and refuses what is no number.
+#[derive(Clone, Debug, Default)]
+struct Careful(Arc<Mutex<(Vec<i64>, Vec<i64>)>>);
+
+impl Sink for Careful {
+    type Item = Features;
+    type Writer = Self;
+
+    fn name(&self) -> String {
+        "careful".into()
+    }
+
+    fn placement(&self) -> Placement {
+        Placement::Inline
+    }
+
+    fn open(&self, _: &SinkContext) -> Result<Self, SinkError> {
+        Ok(self.clone())
+    }
+}
+
+impl SinkWriter for Careful {
+    type Item = Features;
+
+    fn write(&mut self, items: &mut Vec<Features>) -> Result<(), SinkError> {
+        let (bad, good): (Vec<Features>, _) = items.drain(..).partition(|item| item.values[0].is_nan());
+        self.0.lock().unwrap().0.extend(good.iter().map(|item| item.info.index));
+        *items = bad;
+        let (what, expected, found) = ("value", "a number".into(), "none".into());
+        if items.is_empty() {
+            Ok(())
+        } else {
+            Err(SinkError::Layout { sink: self.name(), what, expected, found })
+        }
+    }
+
+    fn barrier(&mut self, _: u64) -> Result<Positions, SinkError> {
+        let (given, kept) = &mut *self.0.lock().unwrap();
+        kept.append(given);
+        Ok(Positions::default())
+    }
 }
