@@ -281,3 +281,15 @@ fn a_panic_behind_a_timeout_is_whoevers_calls() {
     writer.write(&mut rows(3)).unwrap();
     assert_eq!(peer.known().opened, 2);
 }
+
+#[test]
+fn who_lets_a_writer_go_may_open_another_at_once() {
+    let peer = Peer::default();
+    peer.known().alone = true;
+    for round in 0..300 {
+        let sink = Timeout::new(peer.clone(), Duration::from_secs(2));
+        let mut writer =
+            sink.open(&SinkContext::default()).unwrap_or_else(|error| panic!("{round}: {error}"));
+        writer.write(&mut rows(1)).unwrap();
+    }
+}

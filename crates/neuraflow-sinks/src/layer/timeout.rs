@@ -240,6 +240,18 @@ impl<S: Sink> SinkWriter for TimeoutWriter<S> {
     }
 }
 
+impl<S: Sink> Drop for TimeoutWriter<S> {
+    /// The writer is let go too when this returns, unless that takes too long: whoever opens another finds nobody in its place.
+    fn drop(&mut self) {
+        if let Some(Line { calls, answers, thread }) = self.line.take() {
+            drop(calls);
+            if matches!(answers.recv_timeout(self.limit), Err(RecvTimeoutError::Disconnected)) {
+                let _ = thread.join();
+            }
+        }
+    }
+}
+
 impl<S: Sink> TimeoutWriter<S> {
     /// All that was written is durable, unless a writer that was given up had some of it.
     fn settled(&mut self) -> Result<(), SinkError> {
