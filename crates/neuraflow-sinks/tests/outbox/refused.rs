@@ -88,6 +88,24 @@ fn where_no_more_of_what_is_refused_can_be_kept_nothing_is_thrown_away() {
     assert_eq!(table.rows().rows.keys().copied().collect::<Vec<_>>(), (20..40).collect::<Vec<_>>());
 }
 
+/// However many items the sink behind takes before it: who brings it to panic is found without a failure for each of them, which
+/// would let the breaker open again and again.
+#[test]
+fn who_brings_the_sink_to_panic_is_found_at_the_end_of_a_batch_as_soon_as_at_its_beginning() {
+    let (scratch, table) = (Scratch::new().unwrap(), Table::default());
+    let dir = scratch.file("outbox");
+    table.rows().poison = Some(90);
+    let outbox = Outbox::new(table.clone(), &dir, OutboxConfig { batch: 100, ..hurried() }).unwrap();
+    let (watch, mut writer) = (outbox.watch(), outbox.open(&SinkContext::default()).unwrap());
+    quietly(|| {
+        writer.write(&mut (0..100).map(row).collect()).unwrap();
+        writer.finish().unwrap();
+    });
+    let stats = watch.stats();
+    assert_eq!((stats.handed_on, stats.refused), (99, 1));
+    assert!(stats.failures <= 5, "{stats:?}");
+}
+
 #[test]
 fn who_brings_the_sink_to_panic_is_found_behind_a_timeout_too() {
     let (scratch, table) = (Scratch::new().unwrap(), Table::default());

@@ -253,7 +253,7 @@ where
                 Offered::Unsure(reason) => reason,
                 Offered::Panicked => {
                     let reason = "the sink behind panicked".to_owned();
-                    if lane.panicked() && self.refuse(&lane.front(1), &reason).is_ok() {
+                    if lane.panicked(offered) && self.refuse(&lane.front(1), &reason).is_ok() {
                         lane.replace(1, Vec::new());
                     }
                     reason
