@@ -1,7 +1,9 @@
 //! What the sink behind refuses for good.
 
-use neuraflow_core::model::Features;
-use neuraflow_core::sink::{Sink, SinkContext, SinkWriter};
+use std::sync::{Arc, Mutex};
+
+use neuraflow_core::model::{Features, Positions};
+use neuraflow_core::sink::{Placement, Sink, SinkContext, SinkError, SinkWriter};
 use neuraflow_core::testing::Scratch;
 use neuraflow_sinks::layer::{Outbox, OutboxConfig, Timeout};
 
@@ -163,4 +165,18 @@ impl SinkWriter for Careful {
         kept.append(given);
         Ok(Positions::default())
     }
+}
+
+#[test]
+fn what_was_taken_beside_what_is_refused_is_durable_before_it_counts() {
+    let (scratch, sink) = (Scratch::new().unwrap(), Careful::default());
+    let outbox = Outbox::new(sink.clone(), scratch.file("outbox"), hurried()).unwrap();
+    let (watch, mut writer) = (outbox.watch(), outbox.open(&SinkContext::default()).unwrap());
+    let mut items: Vec<Features> = (0..7).map(row).collect();
+    items[3].values[0] = f64::NAN;
+    writer.write(&mut items).unwrap();
+    writer.finish().unwrap();
+    assert_eq!((watch.stats().handed_on, watch.stats().refused), (6, 1));
+    let kept = sink.0.lock().unwrap().1.clone();
+    assert_eq!(kept, [0, 1, 2, 4, 5, 6]);
 }

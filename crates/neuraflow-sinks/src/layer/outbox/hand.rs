@@ -19,9 +19,9 @@ pub(super) struct Hand<S: Sink> {
 pub(super) enum Offered {
     /// All of it, and it is durable.
     Taken,
-    /// What is left of it is refused for good.
+    /// What is left of it is refused for good; the rest is durable.
     Refused(SinkError),
-    /// What is left of it has to be offered again.
+    /// What is left of it has to be offered again; the rest is durable.
     Failed(String),
     /// How far it came is not known: all of it has to be offered again.
     Unsure(String),
@@ -37,6 +37,7 @@ impl<S: Sink> Hand<S> {
     /// Offers items once. They are taken once the sink behind has made them durable.
     pub(super) fn offer(&mut self, items: &mut Vec<S::Item>) -> Offered {
         let (writer, inner, context) = (&mut self.writer, &self.inner, &self.context);
+        let offered = items.len();
         let write = AssertUnwindSafe(|| {
             let writer = match writer {
                 Some(writer) => writer,
@@ -45,11 +46,14 @@ impl<S: Sink> Hand<S> {
                     Err(error) => return Offered::Failed(error.to_string()),
                 },
             };
-            match writer.write(items) {
-                Ok(()) if items.is_empty() => match writer.barrier(0) {
-                    Ok(_) => Offered::Taken,
-                    Err(error) => Offered::Unsure(error.to_string()),
-                },
+            let said = writer.write(items);
+            if items.len() < offered
+                && let Err(error) = writer.barrier(0)
+            {
+                return Offered::Unsure(error.to_string());
+            }
+            match said {
+                Ok(()) if items.is_empty() => Offered::Taken,
                 Ok(()) => Offered::Refused(SinkError::Layout {
                     sink: inner.name(),
                     what: "items",
