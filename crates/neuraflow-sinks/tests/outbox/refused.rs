@@ -2,9 +2,10 @@
 
 use std::sync::{Arc, Mutex};
 
-use neuraflow_core::model::{Features, Positions};
+use neuraflow_core::model::{Decision, Features, Positions};
 use neuraflow_core::sink::{Placement, Sink, SinkContext, SinkError, SinkWriter};
 use neuraflow_core::testing::Scratch;
+use neuraflow_sinks::Callback;
 use neuraflow_sinks::layer::{Outbox, OutboxConfig, Timeout};
 
 use crate::table::{Mood, Table};
@@ -179,4 +180,30 @@ fn what_was_taken_beside_what_is_refused_is_durable_before_it_counts() {
     assert_eq!((watch.stats().handed_on, watch.stats().refused), (6, 1));
     let kept = sink.0.lock().unwrap().1.clone();
     assert_eq!(kept, [0, 1, 2, 4, 5, 6]);
+}
+
+#[test]
+fn what_was_written_of_another_kind_is_kept_and_not_thrown_away() {
+    let (scratch, table) = (Scratch::new().unwrap(), Table::default());
+    let dir = scratch.file("outbox");
+    // Another pipeline, or another release, has left something in the folder.
+    let other = Callback::new((|_| panic!("as told")) as fn(&Decision<String>));
+    let config = OutboxConfig { linger: std::time::Duration::ZERO, ..hurried() };
+    let outbox = Outbox::new(other, &dir, config).unwrap();
+    let mut writer = outbox.open(&SinkContext::default()).unwrap();
+    let decision = |index| Decision { info: row(index).info, outcome: Ok(("left".to_owned(), 0.5)) };
+    quietly(|| {
+        writer.write(&mut (0..3).map(decision).collect()).unwrap();
+        drop(writer);
+    });
+    let outbox = Outbox::new(table.clone(), &dir, hurried()).unwrap();
+    let (watch, mut writer) = (outbox.watch(), outbox.open(&SinkContext::default()).unwrap());
+    writer.write(&mut (0..3).map(row).collect()).unwrap();
+    writer.finish().unwrap();
+    drop(writer);
+    assert_eq!(table.rows().order, [0, 1, 2]);
+    let stats = watch.stats();
+    assert_eq!((stats.refused, stats.damaged_bytes), (3, 0), "{stats:?}");
+    let kept = Outbox::<Callback<_, fn(&Decision<String>)>>::refused(&dir).unwrap();
+    assert_eq!(kept, (0..3).map(decision).collect::<Vec<_>>());
 }

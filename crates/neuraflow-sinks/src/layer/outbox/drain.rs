@@ -1,5 +1,6 @@
 //! The thread that hands on what waits.
 
+use std::io;
 use std::iter;
 use std::sync::Arc;
 use std::thread;
@@ -22,6 +23,8 @@ use super::refused::Refused;
 /// Items that are handed on together, and up to where they lie.
 struct Batch<T> {
     items: Vec<T>,
+    /// What lies among them whole, and is no such item.
+    foreign: Vec<Vec<u8>>,
     end: u64,
 }
 
@@ -81,7 +84,7 @@ where
 
     /// Waits for something to hand on; none once the end has come.
     fn gather(&mut self) -> Option<Batch<S::Item>> {
-        let (mut items, mut end, mut damaged) = (Vec::new(), None, 0);
+        let (mut items, mut foreign, mut end, mut damaged) = (Vec::new(), Vec::new(), None, 0);
         let most = self.config.batch * self.concurrency.now();
         loop {
             while items.len() < most
@@ -90,7 +93,7 @@ where
                 end = Some(until);
                 match options().deserialize::<S::Item>(payload) {
                     Ok(item) => items.push(item),
-                    Err(_) => damaged += payload.len() as u64,
+                    Err(_) => foreign.push(payload.to_vec()),
                 }
             }
             if damaged > 0 {
@@ -98,7 +101,7 @@ where
                 self.desk.watch.change(|stats| stats.damaged_bytes += damaged);
             }
             if let Some(end) = end {
-                return Some(Batch { items, end });
+                return Some(Batch { items, foreign, end });
             }
             let desk = Arc::clone(&self.desk);
             let mut inside = desk.lock();
@@ -130,6 +133,12 @@ where
         let full = batch.items.len().div_ceil(self.config.batch);
         let mut lanes = deal(batch.items, full.clamp(1, self.concurrency.now()));
         let (mut taken, mut tries) = (0, 0);
+        while let Err(reason) = self.set_aside(&batch.foreign) {
+            self.trouble(reason);
+            if !self.pause(self.config.retry.wait(u32::MAX)) {
+                return false;
+            }
+        }
         while !lanes.is_empty() {
             let permits = match self.permits(lanes.len()) {
                 Ok(permits) => permits,
@@ -282,10 +291,23 @@ where
 
     /// Keeps what is refused for good, or says why it cannot.
     fn refuse(&mut self, items: &[S::Item], why: &str) -> Result<(), String> {
-        self.refused.keep(items).map_err(|error| format!("cannot keep what was refused: {error}"))?;
-        let count = items.len() as u64;
+        let kept = self.refused.keep(items);
+        self.kept(kept, items.len(), why)
+    }
+
+    /// The same for what another release, or another pipeline, has written: nobody here can tell what it is.
+    fn set_aside(&mut self, foreign: &[Vec<u8>]) -> Result<(), String> {
+        if foreign.is_empty() {
+            return Ok(());
+        }
+        let kept = self.refused.keep_bytes(foreign);
+        self.kept(kept, foreign.len(), "they are no items of this outbox")
+    }
+
+    fn kept(&self, kept: io::Result<()>, count: usize, why: &str) -> Result<(), String> {
+        kept.map_err(|error| format!("cannot keep what was refused: {error}"))?;
         tracing::warn!(why, count, "refused for good by the sink behind an outbox, and kept");
-        self.desk.watch.change(|stats| stats.refused += count);
+        self.desk.watch.change(|stats| stats.refused += count as u64);
         Ok(())
     }
 

@@ -59,7 +59,7 @@ const NAME: &str = "outbox";
 ///   of one stream are handed on in their order.
 /// - Where a batch is refused for good ([`Recovery::Skip`](neuraflow_core::model::Recovery::Skip)), what was not written of it is
 ///   counted, and kept in the folder `refused` beside it: [`refused`](Self::refused) reads it. So is an item on which the sink
-///   behind panics three times in a row, alone.
+///   behind panics three times in a row, alone, and what another release or another pipeline has left in the folder.
 /// - What it hands on counts as taken once the sink behind has answered a barrier too.
 /// - A write of the sink behind that never returns is waited for, at the end as well: put a [`Timeout`](super::Timeout) around it.
 /// - A pipeline whose outbox is full ends only once there is room, whether it is stopped or has failed.

@@ -26,9 +26,14 @@ impl Refused {
         Ok(Self { log: Log::open(&dir.join(FOLDER), SEGMENT, None)?, max_bytes })
     }
 
-    /// Keeps items, durably. Nothing is thrown away to make room: an error says that there is none.
+    /// Keeps items, durably.
     pub(super) fn keep<T: Serialize>(&mut self, items: &[T]) -> io::Result<()> {
         let payloads: Vec<Vec<u8>> = items.iter().filter_map(|item| options().serialize(item).ok()).collect();
+        self.keep_bytes(&payloads)
+    }
+
+    /// The same, of what is written down already. Nothing is thrown away to make room: an error says that there is none.
+    pub(super) fn keep_bytes(&mut self, payloads: &[Vec<u8>]) -> io::Result<()> {
         let more = payloads.iter().map(|payload| payload.len() as u64).sum::<u64>();
         let kept = self.log.end() - self.log.passed();
         if kept > 0 && kept + more > self.max_bytes {
