@@ -78,3 +78,28 @@ fn folders_that_are_in_use_or_not_as_the_checkpoint_left_them_are_typed_errors()
     let error = Outbox::new(table, &dir, small).unwrap_err();
     assert!(matches!(error, SinkError::Layout { what: "max_bytes", .. }), "{error}");
 }
+
+#[test]
+fn damage_before_a_checkpoint_is_counted_and_the_run_goes_on_from_it_again_and_again() {
+    let (scratch, table) = (Scratch::new().unwrap(), Table::default());
+    let dir = scratch.file("outbox");
+    table.rows().down = true;
+    let mut writer = open(&table, &dir, None);
+    (0..3).for_each(|index| writer.write(&mut vec![row(index)]).unwrap());
+    let from = Some(writer.barrier(1).unwrap());
+    drop(writer);
+    // The last byte that the checkpoint knows of has decayed.
+    let path = files(&dir).pop().unwrap();
+    let mut bytes = fs::read(&path).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    fs::write(path, bytes).unwrap();
+    drop(open(&table, &dir, from.clone()));
+    table.rows().down = false;
+    let outbox = Outbox::new(table.clone(), &dir, hurried()).unwrap();
+    let watch = outbox.watch();
+    let mut writer = outbox.open(&SinkContext { from, ..SinkContext::default() }).unwrap();
+    writer.write(&mut vec![row(3)]).unwrap();
+    writer.finish().unwrap();
+    assert_eq!(table.rows().order, [0, 1, 3]);
+    assert!(watch.stats().damaged_bytes > 0, "{:?}", watch.stats());
+}

@@ -49,7 +49,8 @@ pub(super) struct Log {
 }
 
 impl Log {
-    /// Opens the log in a folder. What lies beyond `until` is cut off, as is a torn end.
+    /// Opens the log in a folder. What lies beyond `until` is cut off. Without it a torn end is: what a checkpoint knows of is not torn, but
+    /// it may be damaged.
     pub(super) fn open(dir: &Path, segment_bytes: u64, until: Option<u64>) -> io::Result<Self> {
         fs::create_dir_all(dir)?;
         let lock = OpenOptions::new().create(true).truncate(false).write(true).open(dir.join("lock"))?;
@@ -86,7 +87,9 @@ impl Log {
                 cut(*last, dir)?;
             }
         }
-        if let Some(last) = segments.back_mut() {
+        if until.is_none()
+            && let Some(last) = segments.back_mut()
+        {
             last.size = HEAD + whole(&read(*last, dir)?, last.base);
             cut(*last, dir)?;
         }
