@@ -103,3 +103,23 @@ fn damage_before_a_checkpoint_is_counted_and_the_run_goes_on_from_it_again_and_a
     assert_eq!(table.rows().order, [0, 1, 3]);
     assert!(watch.stats().damaged_bytes > 0, "{:?}", watch.stats());
 }
+
+#[test]
+fn a_segment_that_is_gone_is_counted() {
+    let (scratch, table) = (Scratch::new().unwrap(), Table::default());
+    let dir = scratch.file("outbox");
+    table.rows().down = true;
+    let mut writer = open(&table, &dir, None);
+    (0..60).for_each(|index| writer.write(&mut vec![row(index)]).unwrap());
+    drop(writer);
+    let files = files(&dir);
+    assert!(files.len() > 2);
+    let lost = fs::metadata(&files[1]).unwrap().len() - 16;
+    fs::remove_file(&files[1]).unwrap();
+    table.rows().down = false;
+    let outbox = Outbox::new(table.clone(), &dir, hurried()).unwrap();
+    let (watch, mut writer) = (outbox.watch(), outbox.open(&SinkContext::default()).unwrap());
+    writer.finish().unwrap();
+    assert_eq!(watch.stats().damaged_bytes, lost);
+    assert!(table.rows().rows.len() < 60 && table.rows().rows.contains_key(&59));
+}

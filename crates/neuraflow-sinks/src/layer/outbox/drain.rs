@@ -99,6 +99,7 @@ where
             if damaged > 0 {
                 tracing::warn!(bytes = damaged, "damaged items in an outbox are looked past");
                 self.desk.watch.change(|stats| stats.damaged_bytes += damaged);
+                damaged = 0;
             }
             if let Some(end) = end {
                 return Some(Batch { items, foreign, end });
@@ -109,7 +110,7 @@ where
                 if inside.stop {
                     return None;
                 }
-                match self.reader.fill(&mut inside.log) {
+                match self.reader.fill(&mut inside.log, &mut damaged) {
                     Ok(true) => break,
                     Ok(false) => {
                         let here = self.reader.here();
@@ -124,7 +125,6 @@ where
                 desk.tell(&inside, self.now());
                 inside = desk.wait(inside, NAP);
             }
-            damaged = 0;
         }
     }
 

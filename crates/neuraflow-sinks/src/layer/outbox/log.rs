@@ -189,8 +189,7 @@ impl Log {
         if durable { sync_folder(&self.dir) } else { Ok(()) }
     }
 
-    /// Where to read next, from `place` on: the place, and the part of a file that lies there. What a power failure took
-    /// between two segments is passed over.
+    /// Where to read next, from `place` on: the place, which is further on where a segment is gone, and the part of a file that lies there.
     pub(super) fn stretch(&self, place: u64) -> Option<(u64, Stretch)> {
         let segment = self.segments.iter().find(|segment| segment.end() > place)?;
         let place = place.max(segment.base);

@@ -28,9 +28,10 @@ impl Reader {
         self.place + self.at as u64
     }
 
-    /// Reads on, if there is anything. The log does not change meanwhile but at its end.
-    pub(super) fn fill(&mut self, log: &mut Log) -> io::Result<bool> {
+    /// Reads on, if there is anything. The log does not change meanwhile but at its end. Counts what is gone.
+    pub(super) fn fill(&mut self, log: &mut Log, damaged: &mut u64) -> io::Result<bool> {
         let Some((place, stretch)) = log.stretch(self.here()) else { return Ok(false) };
+        *damaged += place - self.here();
         // A frame that was not whole needs more than the last time.
         let left = (self.bytes.len() - self.at) as u64;
         self.bytes = stretch.read(READ.max(2 * left))?;

@@ -51,7 +51,7 @@ impl Refused {
     pub(super) fn read<T: DeserializeOwned>(dir: &Path) -> io::Result<Vec<T>> {
         let mut log = Log::open(&dir.join(FOLDER), SEGMENT, None)?;
         let (mut reader, mut items) = (Reader::new(0), Vec::new());
-        while reader.fill(&mut log)? {
+        while reader.fill(&mut log, &mut 0)? {
             while let Some((payload, _)) = reader.next(&mut 0) {
                 items.extend(options().deserialize::<T>(payload));
             }
