@@ -123,3 +123,24 @@ fn a_segment_that_is_gone_is_counted() {
     assert_eq!(watch.stats().damaged_bytes, lost);
     assert!(table.rows().rows.len() < 60 && table.rows().rows.contains_key(&59));
 }
+
+#[test]
+fn a_segment_that_could_not_be_begun_is_begun_again() {
+    let (scratch, table) = (Scratch::new().unwrap(), Table::default());
+    let dir = scratch.file("outbox");
+    table.rows().down = true;
+    let mut writer = open(&table, &dir, None);
+    let mut index = 0;
+    let size = |path: &std::path::Path| fs::metadata(path).unwrap().len();
+    while size(files(&dir).last().unwrap()) < 4 << 10 {
+        writer.write(&mut vec![row(index)]).unwrap();
+        index += 1;
+    }
+    // As a full disk leaves it: a file, and no room for a byte.
+    let next: u64 = files(&dir).iter().map(|path| size(path) - 16).sum();
+    fs::write(dir.join(format!("{next:020}.outbox")), []).unwrap();
+    writer.write(&mut vec![row(index)]).unwrap();
+    table.rows().down = false;
+    writer.finish().unwrap();
+    assert_eq!(table.rows().order, (0..=index).collect::<Vec<_>>());
+}

@@ -251,7 +251,8 @@ fn head(base: u64) -> [u8; HEAD as usize] {
 
 fn create(dir: &Path, base: u64) -> io::Result<(Segment, File)> {
     let segment = Segment { base, size: HEAD };
-    let mut file = OpenOptions::new().append(true).create_new(true).open(segment.path(dir))?;
+    let mut file = OpenOptions::new().append(true).create(true).open(segment.path(dir))?;
+    file.set_len(0)?; // an attempt for which the disk had no room may have left something
     file.write_all(&head(base))?;
     Ok((segment, file))
 }
