@@ -65,7 +65,7 @@ fn state(config: &BreakerConfig, events: &[Event], opened_for: &[u64]) -> (Break
                             |bad: usize, percent: u8| bad > 0 && bad * 100 >= last.len() * percent as usize;
                         let failures = last.iter().filter(|told| failed(told)).count();
                         let bad = last.iter().filter(|told| !good(told)).count();
-                        row >= config.in_a_row as usize
+                        row >= config.in_a_row.max(1) as usize
                             || last.len() >= config.minimum
                                 && (share(failures, config.failed_percent) || share(bad, config.slow_percent))
                     }
@@ -98,7 +98,7 @@ fn trace(seed: u64) {
         failed_percent: [20, 50, 100][random.below(3)],
         slow_after: Duration::from_millis(5),
         slow_percent: [40, 80, 100][random.below(3)],
-        in_a_row: 1 + random.below(5) as u32,
+        in_a_row: random.below(6) as u32,
         open: Backoff::new(Duration::from_millis(20), Duration::from_millis(100)),
         trials: 1 + random.below(3) as u32,
     };

@@ -242,7 +242,7 @@ impl Breaker {
         let share = |calls: usize, percent: u8| calls * 100 >= usize::from(percent) * all;
         let failed = self.calls.iter().filter(|(_, call)| *call == Call::Failed).count();
         let bad = self.calls.iter().filter(|(_, call)| *call != Call::Good).count();
-        self.in_a_row >= self.config.in_a_row
+        self.in_a_row >= self.config.in_a_row.max(1)
             || all >= self.config.minimum
                 && (failed > 0 && share(failed, self.config.failed_percent)
                     || bad > 0 && share(bad, self.config.slow_percent))

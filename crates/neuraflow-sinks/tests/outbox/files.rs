@@ -7,7 +7,7 @@ use neuraflow_core::testing::{Random, Scratch};
 use neuraflow_sinks::layer::{Outbox, OutboxConfig};
 
 use crate::table::Table;
-use crate::{files, hurried, open, row};
+use crate::{files, hurried, open, row, row_of};
 
 #[test]
 fn damage_takes_what_it_hits_and_nothing_else() {
@@ -122,6 +122,32 @@ fn a_segment_that_is_gone_is_counted() {
     writer.finish().unwrap();
     assert_eq!(watch.stats().damaged_bytes, lost);
     assert!(table.rows().rows.len() < 60 && table.rows().rows.contains_key(&59));
+}
+
+#[test]
+fn the_largest_settings_are_settings() {
+    let (scratch, table) = (Scratch::new().unwrap(), Table::default());
+    let config = OutboxConfig {
+        max_bytes: u64::MAX,
+        batch: usize::MAX,
+        concurrency: 64,
+        max_refused_bytes: u64::MAX,
+        linger: std::time::Duration::from_secs(10),
+        ..hurried()
+    };
+    let outbox = Outbox::new(table.clone(), scratch.file("outbox"), config).unwrap();
+    let (watch, mut writer) = (outbox.watch(), outbox.open(&SinkContext::default()).unwrap());
+    // Each of these goes well, so that more and more at a time are allowed.
+    for index in 0..200 {
+        writer.write(&mut vec![row_of(index, 200)]).unwrap();
+        let begun = std::time::Instant::now();
+        while watch.stats().handed_on <= index as u64 {
+            assert!(begun.elapsed().as_secs() < 10, "{index}: {:?}", watch.stats());
+            std::thread::yield_now();
+        }
+    }
+    writer.finish().unwrap();
+    assert_eq!((watch.stats().handed_on, table.rows().rows.len()), (200, 200));
 }
 
 #[test]

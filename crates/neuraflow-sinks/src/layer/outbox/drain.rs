@@ -85,7 +85,7 @@ where
     /// Waits for something to hand on; none once the end has come.
     fn gather(&mut self) -> Option<Batch<S::Item>> {
         let (mut items, mut foreign, mut end, mut damaged) = (Vec::new(), Vec::new(), None, 0);
-        let most = self.config.batch * self.concurrency.now();
+        let most = self.config.batch.saturating_mul(self.concurrency.now());
         loop {
             while items.len() < most
                 && let Some((payload, until)) = self.reader.next(&mut damaged)
