@@ -9,6 +9,8 @@ use crate::table::TableError;
 
 /// Google's own variable: `host:port` of an emulator that is to be used instead of Google's servers.
 const EMULATOR: &str = "BIGTABLE_EMULATOR_HOST";
+/// The longest that a call may take.
+const LONGEST: Duration = Duration::from_hours(24);
 
 /// Which table, and how patient to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,7 +27,7 @@ pub struct BigtableConfig {
     pub emulator: Option<String>,
     /// Connections, 1 to 64.
     pub channels: usize,
-    /// How long one `put` may take with all its tries, and how long a read waits for what comes next.
+    /// How long one `put` may take with all its tries, and how long a read waits for what comes next; at most a day.
     pub deadline: Duration,
     /// How often an entry is tried within one `put`, and a read that breaks off is gone on with.
     pub attempts: u32,
@@ -76,8 +78,8 @@ impl BigtableConfig {
         if self.attempts == 0 {
             return wrong("attempts", "at least 1", &0);
         }
-        if self.deadline.is_zero() {
-            return wrong("deadline", "more than nothing", &"0 s");
+        if self.deadline.is_zero() || self.deadline > LONGEST {
+            return wrong("deadline", "more than nothing, at most a day", &format!("{:?}", self.deadline));
         }
         match &self.emulator {
             Some(host) if Endpoint::from_shared(format!("http://{host}")).is_err() => {

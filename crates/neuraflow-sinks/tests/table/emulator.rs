@@ -182,7 +182,8 @@ fn settings_that_make_no_sense_are_refused() {
         BigtableConfig { emulator: Some("no address".into()), ..good.clone() },
         BigtableConfig { channels: 0, ..good.clone() },
         BigtableConfig { attempts: 0, ..good.clone() },
-        BigtableConfig { deadline: Duration::ZERO, ..good },
+        BigtableConfig { deadline: Duration::ZERO, ..good.clone() },
+        BigtableConfig { deadline: Duration::MAX, ..good },
     ] {
         let error = Bigtable::connect(bad).unwrap_err();
         assert!(matches!(error, TableError::Setting { .. }), "{error}");
