@@ -12,7 +12,7 @@ use super::super::row::{Batch, Cell};
 use super::super::stage::Stage;
 use super::super::{RowKey, Table, TableError};
 use super::salted::{MILLI, SaltedLayout, SaltedSession, SaltedWindow, floored};
-use super::state::{Copied, Migration, MigrationError, Phase};
+use super::state::{Copied, Migration, MigrationError};
 
 /// Minutes of an hour, and milliseconds of a minute and of an hour.
 const MINUTES: i64 = 60;
@@ -66,20 +66,10 @@ impl<O: Table, N: Table> Backfill<O, N> {
     ///
     /// # Errors
     /// A table failed, or the state cannot be kept: run it again. [`MigrationError::Differs`] where an hour is not equal after it was copied;
-    /// [`MigrationError::NotReady`] before both sinks write.
+    /// [`MigrationError::NotReady`] before both sinks write, or where one of them stopped meanwhile.
     pub fn run(&self, mut go_on: impl FnMut(&Hour) -> bool) -> Result<(), MigrationError> {
-        let phase = self.migration.phase();
-        if phase == Phase::Old {
-            // What is written to the old table only, behind the back of the copying, would be missing.
-            let (from, expected) = (phase, "results written to both tables first");
-            return Err(MigrationError::NotReady {
-                from,
-                to: Phase::Shadow,
-                expected,
-                found: "the old one".into(),
-            });
-        }
-        self.migration.change(|state| {
+        let copying = self.migration.copying()?;
+        self.migration.change(copying, |state| {
             for name in self.layout.sessions.keys() {
                 state.sessions.entry(name.clone()).or_default();
             }
@@ -93,12 +83,13 @@ impl<O: Table, N: Table> Backfill<O, N> {
                 }
                 until = hour.hour * HOUR;
                 let copied = Copied { down_to: Some(hour.hour), complete: false };
-                self.migration.change(|state| state.sessions.insert(name.clone(), copied))?;
+                self.migration.change(copying, |state| state.sessions.insert(name.clone(), copied))?;
                 if !go_on(&hour) {
                     return Ok(());
                 }
             }
-            self.migration.change(|state| state.sessions.entry(name).or_default().complete = true)?;
+            self.migration
+                .change(copying, |state| state.sessions.entry(name).or_default().complete = true)?;
         }
         Ok(())
     }

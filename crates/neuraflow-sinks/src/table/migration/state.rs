@@ -78,6 +78,9 @@ pub(super) struct State {
     phase: Phase,
     /// How far the copying of each session has come.
     pub(super) sessions: BTreeMap<String, Copied>,
+    /// How often it went back to the old table alone, in this process: copying that was begun before is of no use any more.
+    #[serde(skip)]
+    returns: u64,
 }
 
 /// How far the copying of a session has come: from the newest hour down.
@@ -87,6 +90,19 @@ pub(super) struct Copied {
     pub(super) down_to: Option<i64>,
     /// Nothing older is there.
     pub(super) complete: bool,
+}
+
+impl State {
+    /// What is written to the old table only, behind the back of a copying, would be missing.
+    fn may_copy(&self, copying: u64) -> Result<(), MigrationError> {
+        let found = match self.phase {
+            Phase::Old => "the old one".to_owned(),
+            _ if self.returns == copying => return Ok(()),
+            _ => "only the old one for a while since the copying began; begin it again".to_owned(),
+        };
+        let expected = "results written to both tables, from before the copying on";
+        Err(MigrationError::NotReady { from: self.phase, to: Phase::Shadow, expected, found })
+    }
 }
 
 /// A migration: its phase, kept in a file. Cheap to clone; clones are the same.
@@ -126,7 +142,7 @@ impl Migration {
             Ok(bytes) => serde_json::from_slice(&bytes)
                 .map_err(|error| MigrationError::Damaged { path: path.clone(), reason: error.to_string() })?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                State { version: 1, phase: Phase::Old, sessions: BTreeMap::new() }
+                State { version: 1, phase: Phase::Old, sessions: BTreeMap::new(), returns: 0 }
             }
             Err(source) => return Err(MigrationError::Io { action: "read", path, source }),
         };
@@ -171,6 +187,7 @@ impl Migration {
         if to == Phase::Old {
             // What is written from now on is in the old table only: it has to be copied next time.
             next.sessions.clear();
+            next.returns += 1;
         }
         self.keep(&mut state, next)
     }
@@ -181,9 +198,26 @@ impl Migration {
         (self.phase(), guard)
     }
 
-    /// Changes how far it has come, on the disk too.
-    pub(super) fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> Result<(), MigrationError> {
+    /// Names the copying that begins now.
+    ///
+    /// # Errors
+    /// [`MigrationError::NotReady`] before both sinks write.
+    pub(super) fn copying(&self) -> Result<u64, MigrationError> {
+        let state = self.lock();
+        state.may_copy(state.returns).map(|()| state.returns)
+    }
+
+    /// Changes how far a copying has come, on the disk too.
+    ///
+    /// # Errors
+    /// [`MigrationError::NotReady`] where it went back to the old table since the copying began; the file cannot be written.
+    pub(super) fn change<T>(
+        &self,
+        copying: u64,
+        change: impl FnOnce(&mut State) -> T,
+    ) -> Result<(), MigrationError> {
         let mut state = self.lock();
+        state.may_copy(copying)?;
         let mut next = state.clone();
         change(&mut next);
         self.keep(&mut state, next)

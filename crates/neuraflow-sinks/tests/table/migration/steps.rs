@@ -85,6 +85,32 @@ fn every_step_goes_forward_and_back() {
 }
 
 #[test]
+fn a_step_back_while_rows_are_copied_leaves_nothing_out() {
+    let scratch = Scratch::new().unwrap();
+    let tables = local(&scratch);
+    let migration = &tables.migration;
+    write_past(&tables.old);
+    migration.go(Phase::Both).unwrap();
+    // Somebody goes back while it copies, which is written to the old table only, and then forward again.
+    let live: Vec<i64> = (0..10).map(|n| 500 * MINUTE + n * HOP).collect();
+    let mut hours = 0;
+    let outcome = tables.backfill().run(|_| {
+        hours += 1;
+        if hours == 2 {
+            migration.go(Phase::Old).unwrap();
+            tables.write(live.iter().copied());
+            migration.go(Phase::Both).unwrap();
+        }
+        true
+    });
+    assert!(matches!(outcome, Err(MigrationError::NotReady { .. })), "{outcome:?}");
+    assert!(migration.go(Phase::Shadow).is_err(), "not all is copied");
+    tables.backfill().run(|_| true).unwrap();
+    migration.go(Phase::Shadow).unwrap();
+    assert_eq!(in_new(&tables.new), wanted(past().chain(live).collect::<Vec<_>>()));
+}
+
+#[test]
 fn what_differs_stops_the_copying_and_shows_in_the_reads() {
     let scratch = Scratch::new().unwrap();
     let tables = local(&scratch);
