@@ -5,12 +5,11 @@
 
 mod rows;
 
-use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::{fmt, slice};
 
-use redb::{Database, DatabaseError, Durability, ReadableDatabase, TableDefinition};
+use redb::{Database, Durability, ReadableDatabase, TableDefinition};
 
 use crate::table::{Batch, Row, Scan, Table, TableError};
 
@@ -28,7 +27,7 @@ const UNSYNCED: u64 = 32 << 20;
 /// A [`Table`] in a file.
 ///
 /// What was written is durable once a pipeline's checkpoint says so, or at its end; a crash before loses it, and the pipeline
-/// computes it again.
+/// computes it again. A disk that was full for a while loses nothing: what is not durable yet is held in memory, up to 32 MiB.
 ///
 /// ```
 /// use neuraflow_sinks::store::LocalTable;
@@ -44,9 +43,17 @@ pub struct LocalTable(Arc<Inner>);
 
 struct Inner {
     path: PathBuf,
-    database: Database,
-    /// Bytes since the last commit that reached the disk.
-    unsynced: AtomicU64,
+    /// None after the file system has failed: redb has to open the file anew then.
+    database: RwLock<Option<Database>>,
+    /// Since the last commit that reached the disk. Whoever writes holds it.
+    unsynced: Mutex<Unsynced>,
+}
+
+/// What was written and may be lost: redb forgets it where the file is opened anew.
+#[derive(Default)]
+struct Unsynced {
+    batches: Vec<Batch>,
+    bytes: u64,
 }
 
 impl LocalTable {
@@ -56,36 +63,78 @@ impl LocalTable {
     /// [`TableError::Locked`] where another process has it open; [`TableError::Failed`] where it cannot be made or is no table.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, TableError> {
         let path = path.as_ref().to_owned();
-        let database = Database::create(&path).map_err(|error| match error {
-            DatabaseError::DatabaseAlreadyOpen => TableError::Locked { table: path.display().to_string() },
+        let database = open(&path).map_err(|error| match error {
+            redb::Error::DatabaseAlreadyOpen => TableError::Locked { table: path.display().to_string() },
             other => failed(&path, "open", &other),
         })?;
-        let table = Self(Arc::new(Inner { path, database, unsynced: AtomicU64::new(0) }));
-        table.commit(&Batch::default(), Durability::Immediate)?;
-        Ok(table)
+        let database = RwLock::new(Some(database));
+        Ok(Self(Arc::new(Inner { path, database, unsynced: Mutex::default() })))
+    }
+}
+
+/// Opens a file that has the table afterwards.
+fn open(path: &Path) -> Result<Database, redb::Error> {
+    let database = Database::create(path)?;
+    transact(&database, &[], Durability::Immediate)?;
+    Ok(database)
+}
+
+impl Inner {
+    fn unsynced(&self) -> MutexGuard<'_, Unsynced> {
+        self.unsynced.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn commit(&self, batch: &Batch, durability: Durability) -> Result<(), TableError> {
-        self.transact(batch, durability).map_err(|error| failed(&self.0.path, "write", &error))
+    /// Does something with the database as it is.
+    fn now<T>(&self, act: impl Fn(&Database) -> Result<T, redb::Error>) -> Result<T, redb::Error> {
+        let database = self.database.read().unwrap_or_else(PoisonError::into_inner);
+        database.as_ref().map_or(Err(redb::Error::PreviousIo), act)
     }
 
-    fn transact(&self, batch: &Batch, durability: Durability) -> Result<(), redb::Error> {
-        let mut transaction = self.0.database.begin_write()?;
-        transaction.set_durability(durability)?;
-        // After a crash the file is open again at once, however large it is.
-        transaction.set_quick_repair(matches!(durability, Durability::Immediate));
-        {
-            let mut cells = transaction.open_table(CELLS)?;
-            for Row { key, cells: row } in batch.rows() {
-                for cell in row {
-                    let place = (&key[..], cell.family as u8, &cell.qualifier[..]);
-                    cells.insert(place, (cell.timestamp, &cell.value[..]))?;
-                }
+    /// Does something with the database. After a failure of the file system it is opened anew first, and given what it has forgotten.
+    fn with<T>(
+        &self,
+        unsynced: &mut Unsynced,
+        act: impl Fn(&Database) -> Result<T, redb::Error>,
+    ) -> Result<T, redb::Error> {
+        match self.now(&act) {
+            Err(redb::Error::PreviousIo) => {}
+            done => return done,
+        }
+        let mut place = self.database.write().unwrap_or_else(PoisonError::into_inner);
+        *place = None; // it lets the file go
+        let database = open(&self.path)?;
+        transact(&database, &unsynced.batches, Durability::Immediate)?;
+        *unsynced = Unsynced::default();
+        act(place.insert(database))
+    }
+}
+
+/// About as many bytes as it takes in memory.
+fn size(batch: &Batch) -> u64 {
+    const CELL: usize = 100;
+    let cells = |row: &Row| {
+        row.cells.iter().map(|cell| cell.value.len() + cell.qualifier.len() + CELL).sum::<usize>()
+    };
+    batch.rows().iter().map(|row| (2 * row.key.len() + cells(row)) as u64).sum()
+}
+
+/// Writes batches in one transaction.
+fn transact(database: &Database, batches: &[Batch], durability: Durability) -> Result<(), redb::Error> {
+    let mut transaction = database.begin_write()?;
+    transaction.set_durability(durability)?;
+    // After a crash the file is open again at once, however large it is.
+    transaction.set_quick_repair(matches!(durability, Durability::Immediate));
+    {
+        let mut cells = transaction.open_table(CELLS)?;
+        for Row { key, cells: row } in batches.iter().flat_map(Batch::rows) {
+            for cell in row {
+                let place = (&key[..], cell.family as u8, &cell.qualifier[..]);
+                cells.insert(place, (cell.timestamp, &cell.value[..]))?;
             }
         }
-        transaction.commit()?;
-        Ok(())
     }
+    transaction.commit()?;
+    Ok(())
 }
 
 impl Table for LocalTable {
@@ -97,35 +146,48 @@ impl Table for LocalTable {
 
     /// All rows or none.
     fn put(&self, batch: &Batch) -> Vec<Result<(), TableError>> {
-        let bytes: u64 =
-            batch.rows().iter().flat_map(|row| &row.cells).map(|cell| cell.value.len() as u64).sum();
-        let due = self.0.unsynced.fetch_add(bytes, Ordering::Relaxed) + bytes >= UNSYNCED;
-        let written = if due {
-            self.0.unsynced.store(0, Ordering::Relaxed);
-            self.commit(batch, Durability::Immediate)
-        } else {
-            self.commit(batch, Durability::None)
-        };
+        let bytes = size(batch);
+        let mut unsynced = self.0.unsynced();
+        let due = unsynced.bytes + bytes >= UNSYNCED;
+        let durability = if due { Durability::Immediate } else { Durability::None };
+        let written =
+            self.0.with(&mut unsynced, |database| transact(database, slice::from_ref(batch), durability));
+        match &written {
+            Ok(()) if due => *unsynced = Unsynced::default(),
+            Ok(()) => {
+                unsynced.batches.push(batch.clone());
+                unsynced.bytes += bytes;
+            }
+            Err(_) => {}
+        }
+        let written = written.map_err(|error| failed(&self.0.path, "write", &error));
         batch.rows().iter().map(|_| written.clone()).collect()
     }
 
     /// The rows as they are at this moment; what is written meanwhile is not among them.
     fn scan(&self, scan: &Scan) -> LocalRows {
-        let read = || -> Result<_, redb::Error> {
+        let read = |database: &Database| -> Result<_, redb::Error> {
             let start = (&scan.start[..], 0, &[][..]);
-            let cells = self.0.database.begin_read()?.open_table(CELLS)?;
+            let cells = database.begin_read()?.open_table(CELLS)?;
             Ok(match &scan.end {
                 _ if scan.is_empty() => None,
                 Some(end) => Some(cells.range(start..(&end[..], 0, &[][..]))?),
                 None => Some(cells.range(start..)?),
             })
         };
-        LocalRows::new(read().map_err(|error| failed(&self.0.path, "read", &error)), scan, &self.0.path)
+        let mut rows = self.0.now(read);
+        if matches!(rows, Err(redb::Error::PreviousIo)) {
+            rows = self.0.with(&mut self.0.unsynced(), read);
+        }
+        LocalRows::new(rows.map_err(|error| failed(&self.0.path, "read", &error)), scan, &self.0.path)
     }
 
     fn sync(&self) -> Result<(), TableError> {
-        self.0.unsynced.store(0, Ordering::Relaxed);
-        self.commit(&Batch::default(), Durability::Immediate)
+        let mut unsynced = self.0.unsynced();
+        let synced = self.0.with(&mut unsynced, |database| transact(database, &[], Durability::Immediate));
+        synced.map_err(|error| failed(&self.0.path, "write", &error))?;
+        *unsynced = Unsynced::default();
+        Ok(())
     }
 }
 
