@@ -170,3 +170,29 @@ fn a_segment_that_could_not_be_begun_is_begun_again() {
     writer.finish().unwrap();
     assert_eq!(table.rows().order, (0..=index).collect::<Vec<_>>());
 }
+
+#[test]
+fn an_item_larger_than_a_segment_and_than_what_is_read_at_once_passes_and_one_beyond_the_limit_is_left() {
+    let (scratch, table) = (Scratch::new().unwrap(), Table::default());
+    let dir = scratch.file("outbox");
+    let large = |index: i64, values: usize| {
+        let mut item = row(index);
+        item.values.resize(values, 0.25);
+        item
+    };
+    table.rows().down = true;
+    let config = OutboxConfig { max_bytes: 1 << 30, ..hurried() };
+    let open = || Outbox::new(table.clone(), &dir, config).unwrap().open(&SinkContext::default()).unwrap();
+    let mut writer = open();
+    // 40 kB, 3.2 MB, and above 64 MiB.
+    let mut items = vec![row(0), large(1, 5_000), large(2, 400_000), large(3, 9_000_000), row(4)];
+    let error = writer.write(&mut items).unwrap_err();
+    assert!(matches!(error, SinkError::Layout { what: "item", .. }), "{error}");
+    assert_eq!(items.iter().map(|item| item.info.index).collect::<Vec<_>>(), [3]);
+    drop(writer);
+    table.rows().down = false;
+    let mut writer = open();
+    writer.write(&mut vec![row(5)]).unwrap();
+    writer.finish().unwrap();
+    assert_eq!(table.rows().order, [0, 1, 2, 4, 5]);
+}
