@@ -116,7 +116,11 @@ def main():
     if len(sys.argv) != 3:
         sys.exit(__doc__)
     source, target = Path(sys.argv[1]), Path(sys.argv[2])
-    trains, track = spikes(source / "spikes.mat"), position(source / "trajectory.videoPositionTracking")
+    files = [source / "spikes.mat", source / "trajectory.videoPositionTracking"]
+    for file in files:
+        if not file.is_file():
+            sys.exit(f"linear_track.py: {file}: expected a file of nelpy's recording, found none; give the folder that has both")
+    trains, track = spikes(files[0]), position(files[1])
     target.mkdir(parents=True, exist_ok=True)
     save(target / "spikes.npy", [("time", "<f8"), ("unit", "<u2")], trains)
     save(target / "position.npy", [("time", "<f8"), ("x", "<f8"), ("y", "<f8")], track)
