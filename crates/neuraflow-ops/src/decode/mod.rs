@@ -7,6 +7,8 @@
 //! | [`Csp`] | variance through spatial filters, and a linear discriminant | 2 |
 //! | [`Mdm`] | the nearest mean covariance | any |
 //! | [`TangentLogistic`] | logistic regression in the tangent space | 2 |
+//! | [`XdawnLda`] | evoked responses through spatial filters, and a linear discriminant | any |
+//! | [`XdawnTangent`] | their covariances with what they should be, in the tangent space | 2 |
 //!
 //! The first two need no training. For the others one pipeline trains and decodes; up to its covariances nothing differs:
 //!
@@ -14,6 +16,8 @@
 //! filter → epochs → Covariance ─┬─► collected ─► Trials ─► Csp, Mdm or TangentLogistic ─► Model   (training)
 //!                               └─► Model::decoder ─► Decision                                    (decoding)
 //! ```
+//!
+//! Those of evoked responses, the last two, have [`Samples`](crate::feature::Samples) in the place of `Covariance`.
 //!
 //! `docs/tutorials/ssvep.md` and `docs/tutorials/motor_imagery.md` lead from a recording to a decoder.
 
@@ -24,6 +28,7 @@ mod decoder;
 mod envelope;
 mod error;
 mod fbcca;
+mod layout;
 mod lda;
 mod logistic;
 mod made_up;
@@ -33,6 +38,9 @@ mod segment;
 mod tangent;
 mod targets;
 mod trials;
+mod xdawn;
+mod xdawn_lda;
+mod xdawn_tangent;
 
 pub use cca::Cca;
 pub use csp::{Csp, SpatialPatterns};
@@ -43,3 +51,6 @@ pub use mdm::Mdm;
 pub use model::Model;
 pub use tangent::TangentLogistic;
 pub use trials::Trials;
+pub use xdawn::{EvokedFilters, Xdawn};
+pub use xdawn_lda::XdawnLda;
+pub use xdawn_tangent::XdawnTangent;

@@ -18,6 +18,7 @@ mod pairs;
 mod periodogram;
 mod phase_locking;
 mod rms;
+mod samples;
 mod spectrum;
 mod welch;
 
@@ -37,4 +38,5 @@ pub(crate) use over::{Columns, Over, Statistic, look_back_feature, window_featur
 pub use periodogram::Periodogram;
 pub use phase_locking::PhaseLocking;
 pub use rms::Rms;
+pub use samples::Samples;
 pub use spectrum::Spectrum;
