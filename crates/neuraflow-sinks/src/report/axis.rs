@@ -71,16 +71,25 @@ fn power_of_ten(step: f64, decade: i32) -> String {
 
 /// Ticks at round numbers from 0 to `high`, about `most` of them.
 pub(super) fn linear_ticks(high: f64, most: usize) -> Vec<Tick> {
-    if !(high.is_finite() && high > 0.0) {
+    signed_ticks(0.0, high, most)
+}
+
+/// Ticks at round numbers from `low` to `high`, about `most` of them, at 0 if that lies between them.
+pub(super) fn signed_ticks(low: f64, high: f64, most: usize) -> Vec<Tick> {
+    let range = high - low;
+    if !(range.is_finite() && range > 0.0) {
         return Vec::new();
     }
-    let decade = libm::pow(10.0, libm::floor(libm::log10(high / most as f64)));
-    let step = [1.0, 2.0, 5.0, 10.0].map(|n| n * decade).into_iter().find(|s| high / s <= most as f64);
+    let decade = libm::pow(10.0, libm::floor(libm::log10(range / most as f64)));
+    let step = [1.0, 2.0, 5.0, 10.0].map(|n| n * decade).into_iter().find(|s| range / s <= most as f64);
     let step = step.unwrap_or(10.0 * decade);
-    let ticks = (0..=libm::floor(high / step + 1e-9) as usize).map(|n| {
-        let value = n as f64 * step;
+    let (first, last) = (libm::ceil(low / step - 1e-9), libm::floor(high / step + 1e-9));
+    let ticks = (0..=libm::round(last - first) as usize).map(|n| {
+        // Adding 0 makes a plus of a minus before a zero.
+        let value = (first + n as f64) * step + 0.0;
         let label = format!("{value:.6}");
-        Tick { at: value / high, label: label.trim_end_matches('0').trim_end_matches('.').to_owned() }
+        let label = label.trim_end_matches('0').trim_end_matches('.').replace('-', "−");
+        Tick { at: (value - low) / range, label }
     });
     ticks.collect()
 }
@@ -145,6 +154,9 @@ mod tests {
     fn ticks_are_at_round_numbers() {
         assert_eq!(labels(&linear_ticks(45.0, 6)), ["0", "10", "20", "30", "40"]);
         assert_eq!(labels(&linear_ticks(0.6, 6)), ["0", "0.1", "0.2", "0.3", "0.4", "0.5", "0.6"]);
+        assert_eq!(labels(&signed_ticks(-100.0, 797.0, 6)), ["0", "200", "400", "600"]);
+        assert_eq!(labels(&signed_ticks(-3.2, 4.1, 6)), ["−2", "0", "2", "4"]);
+        assert!((signed_ticks(-3.0, 5.0, 6)[1].at - 3.0 / 8.0).abs() < 1e-12);
         assert_eq!(labels(&time_ticks(125.0)), ["0:00", "0:30", "1:00", "1:30", "2:00"]);
         assert_eq!(labels(&time_ticks(0.2)), ["0 s", "0.05 s", "0.1 s", "0.15 s", "0.2 s"]);
         assert_eq!(labels(&time_ticks(28_800.0)).last(), Some(&"8:00:00"));

@@ -1,12 +1,14 @@
-//! What the host found out with the run: results in words and numbers, and maps of the head.
+//! What the host found out with the run: results in words and numbers, evoked responses, and maps of the head.
 
 use super::html::Html;
+use super::responses::{self, Responses};
 use super::topography::{self, Topographies};
 
 /// What the host says came of the run.
 #[derive(Debug, Default)]
 pub(super) struct Findings {
     pub(super) results: Vec<(String, String)>,
+    pub(super) responses: Vec<Responses>,
     pub(super) topographies: Vec<Topographies>,
 }
 
@@ -25,5 +27,6 @@ pub(super) fn sections(html: &mut Html, findings: &Findings) {
         html.close("div");
         html.close("section");
     }
+    responses::sections(html, &findings.responses);
     topography::sections(html, &findings.topographies);
 }
