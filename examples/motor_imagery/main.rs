@@ -4,6 +4,8 @@
 //! feet, from PhysioNet's EEGMMIDB (its runs 6, 10 and 14). The last line is one object of JSON.
 //! `--save FILE` keeps the fitted model; `--model FILE` decodes with it and needs no `--train`.
 
+#[path = "../shared/interval.rs"]
+mod interval;
 mod options;
 mod outcome;
 mod page;

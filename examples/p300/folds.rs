@@ -27,13 +27,15 @@ impl Plan {
 
     /// One decoder, fitted to all these trials.
     pub fn fitted(options: &Options, gathered: Gathered) -> Result<Self, Box<dyn Error>> {
-        let trials: Vec<Features> = gathered.usable(options).map(|(_, trial)| trial.clone()).collect();
+        let trials: Vec<Features> =
+            gathered.usable(options, options.limit()).map(|(_, trial)| trial.clone()).collect();
         Ok(Self::given(fit(options, &trials)?))
     }
 
     /// A decoder for each fold of these trials, fitted to the others.
     pub fn folds(options: &Options, gathered: Gathered) -> Result<Self, Box<dyn Error>> {
-        let (places, trials): (Vec<Place>, Vec<&Features>) = gathered.usable(options).unzip();
+        let (places, trials): (Vec<Place>, Vec<&Features>) =
+            gathered.usable(options, options.limit()).unzip();
         let labels: Vec<usize> = trials.iter().filter_map(|trial| truth(&trial.info, options)).collect();
         let count = usize::from(options.folds);
         for (class, (label, name)) in options.classes.iter().enumerate() {
@@ -75,8 +77,8 @@ impl Plan {
 /// Fits the decoder that was asked for.
 fn fit(options: &Options, trials: &[Features]) -> Result<Model, Box<dyn Error>> {
     let mut trials = Trials::of(trials, options.classes.iter().cloned())?.band(options.bandpass.clone());
-    if options.reject_uv != 0.0 {
-        trials = trials.reject_above(options.reject_uv)?;
+    if let Some(limit) = options.limit() {
+        trials = trials.reject_above(limit)?;
     }
     let xdawn = Xdawn::oas(options.filters);
     Ok(match options.decoder {

@@ -72,6 +72,13 @@ pub struct Options {
     pub json: bool,
 }
 
+impl Options {
+    /// The peak-to-peak amplitude in µV beyond which a trial is an artifact.
+    pub fn limit(&self) -> Option<f64> {
+        (self.reject_uv != 0.0).then_some(self.reject_uv)
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Method {
     Tangent,

@@ -22,7 +22,7 @@ pub fn fill(page: &HtmlReport, options: &Options, outcome: &Outcome, plan: &Plan
         page.results([(format!("{class}, decided as"), each.join(", "))]);
     }
     page.results(outcome.budget.iter().map(|(part, ms)| (part.replace('_', " "), format!("{ms:.2} ms"))));
-    responses(page, options, outcome, decoded);
+    responses(page, options, outcome, plan, decoded);
     if let Some(xdawn) = plan.whole().xdawn() {
         let each = xdawn.patterns().len() / outcome.classes.len();
         let caption =
@@ -34,8 +34,9 @@ pub fn fill(page: &HtmlReport, options: &Options, outcome: &Outcome, plan: &Plan
     }
 }
 
-fn responses(page: &HtmlReport, options: &Options, outcome: &Outcome, decoded: &Decoded) {
-    let trials: Vec<&Features> = decoded.trials.usable(options).map(|(_, trial)| trial).collect();
+fn responses(page: &HtmlReport, options: &Options, outcome: &Outcome, plan: &Plan, decoded: &Decoded) {
+    let limit = plan.whole().limit();
+    let trials: Vec<&Features> = decoded.trials.usable(options, limit).map(|(_, trial)| trial).collect();
     let Some(first) = trials.first() else { return };
     let time = |name: &String| name.strip_suffix(" ms").and_then(|ms| ms.parse::<f64>().ok());
     // From the marker on, and not from the trial's first sample on.

@@ -72,9 +72,9 @@ impl Gathered {
         Self(trials)
     }
 
-    /// Those that can be trained with: of a known class, whole, filters settled, and no artifact.
-    pub fn usable(&self, options: &Options) -> impl Iterator<Item = (Place, &Features)> {
-        let limit = if options.reject_uv > 0.0 { options.reject_uv } else { f64::INFINITY };
+    /// Those that can be trained with: of a known class, whole, filters settled, and no artifact beyond this limit.
+    pub fn usable(&self, options: &Options, limit: Option<f64>) -> impl Iterator<Item = (Place, &Features)> {
+        let limit = limit.unwrap_or(f64::MAX);
         let usable = move |trial: &Features| {
             truth(&trial.info, options).is_some() && !trial.info.warm_up && peak_to_peak(trial) <= limit
         };

@@ -9,6 +9,7 @@ pub fn wilson(right: usize, n: usize) -> [f64; 2] {
     let (right, n) = (right as f64, n as f64);
     let (share, z) = (right / n, Z * Z / n);
     let half = Z * (share * (1.0 - share) / n + z / (4.0 * n)).sqrt();
-    [(share + z / 2.0 - half) / (1.0 + z), (share + z / 2.0 + half) / (1.0 + z)]
-        .map(|edge| edge.clamp(0.0, 1.0))
+    let [low, high] = [share + z / 2.0 - half, share + z / 2.0 + half].map(|edge| edge / (1.0 + z));
+    // Rounding must not put none or all of them outside.
+    [low.clamp(0.0, share), high.clamp(share, 1.0)]
 }

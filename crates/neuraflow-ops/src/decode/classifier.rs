@@ -6,7 +6,7 @@ use super::csp::SpatialPatterns;
 use super::layout::Layout;
 use super::lda::Lda;
 use super::logistic::Logistic;
-use super::{EvokedFilters, ModelError, xdawn_lda};
+use super::{EvokedFilters, ModelError, filter_bank_csp, xdawn_lda};
 use crate::kernel::linalg::{Estimator, LinalgError, TangentSpace};
 
 /// A fitted decoder: from the numbers of a trial to a score for each class.
@@ -15,6 +15,7 @@ pub(super) enum Classifier {
     Csp { patterns: SpatialPatterns, lda: Lda },
     Mdm { means: Vec<TangentSpace> },
     Tangent { space: TangentSpace, logistic: Logistic },
+    FilterBankCsp { patterns: Vec<SpatialPatterns>, lda: Lda },
     XdawnLda { filters: EvokedFilters, means_of: usize, lda: Lda },
     XdawnTangent { filters: EvokedFilters, estimator: Estimator, space: TangentSpace, logistic: Logistic },
 }
@@ -25,6 +26,7 @@ impl Classifier {
             Self::Csp { .. } => "common spatial patterns + linear discriminant",
             Self::Mdm { .. } => "minimum distance to mean",
             Self::Tangent { .. } => "tangent space + logistic regression",
+            Self::FilterBankCsp { .. } => "filter-bank common spatial patterns + linear discriminant",
             Self::XdawnLda { .. } => "xDAWN + linear discriminant",
             Self::XdawnTangent { .. } => "xDAWN covariances + tangent space + logistic regression",
         }
@@ -34,6 +36,7 @@ impl Classifier {
     pub(super) fn layout(&self) -> Layout {
         match self {
             Self::Csp { .. } | Self::Mdm { .. } | Self::Tangent { .. } => Layout::Covariance,
+            Self::FilterBankCsp { patterns, .. } => Layout::Bands(patterns.len()),
             Self::XdawnLda { filters, .. } | Self::XdawnTangent { filters, .. } => {
                 Layout::Samples(filters.samples())
             }
@@ -43,23 +46,15 @@ impl Classifier {
     /// The logarithm of each class's probability, but for what all classes share.
     pub(super) fn scores(&self, values: &[f64]) -> Result<Vec<f64>, LinalgError> {
         match self {
-            Self::Csp { patterns, lda } => {
-                let features = patterns.features(values);
-                match features.iter().all(|feature| feature.is_finite()) {
-                    true => Ok(lda.scores(&features)),
-                    // A filter through which nothing comes: its variance is 0, or less by rounding.
-                    false => {
-                        let order = features.len();
-                        let rank = features.iter().filter(|feature| feature.is_finite()).count();
-                        Err(LinalgError::Rank { rank, order })
-                    }
-                }
-            }
+            Self::Csp { patterns, lda } => of_variances(lda, &patterns.features(values)),
             Self::Mdm { means } => {
                 let score = |mean: &TangentSpace| mean.distance(values).map(|distance| -distance * distance);
                 means.iter().map(score).collect()
             }
             Self::Tangent { space, logistic } => Ok(vec![0.0, logistic.score(&space.vector(values)?)]),
+            Self::FilterBankCsp { patterns, lda } => {
+                of_variances(lda, &filter_bank_csp::features(patterns, values))
+            }
             Self::XdawnLda { filters, means_of, lda } => {
                 Ok(lda.scores(&xdawn_lda::features(filters, *means_of, values)?))
             }
@@ -87,6 +82,17 @@ impl Classifier {
                 same("channels of the reference", channels, space.order())?;
                 logistic.check(space.dimension())
             }
+            Self::FilterBankCsp { patterns, lda } => {
+                same("classes of CSP", 2, classes)?;
+                let bands = patterns.len();
+                if bands == 0 || !channels.is_multiple_of(bands) {
+                    let (expected, found) =
+                        (format!("a divisor of the {channels} channels"), bands.to_string());
+                    return Err(ModelError::Invalid { what: "number of bands", expected, found });
+                }
+                patterns.iter().try_for_each(|band| band.check(channels / bands))?;
+                lda.check(classes, patterns.iter().map(|band| band.filters.len()).sum())
+            }
             Self::XdawnLda { filters, means_of, lda } => {
                 filters.check(channels)?;
                 if !(1..=filters.samples()).contains(means_of) {
@@ -104,6 +110,16 @@ impl Classifier {
             }
         }
     }
+}
+
+/// The scores of logarithms of variances.
+fn of_variances(lda: &Lda, features: &[f64]) -> Result<Vec<f64>, LinalgError> {
+    let finite = features.iter().filter(|feature| feature.is_finite()).count();
+    if finite == features.len() {
+        return Ok(lda.scores(features));
+    }
+    // A filter through which nothing comes: its variance is 0, or less by rounding.
+    Err(LinalgError::Rank { rank: finite, order: features.len() })
 }
 
 /// A part that was read is as large as the other parts call for.

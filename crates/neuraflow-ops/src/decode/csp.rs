@@ -70,7 +70,7 @@ impl Csp {
             let class = "all classes; fewer filters or a shrunk discriminant need less".to_owned();
             return Err(FitError::TooFewTrials { class, needed: filters + 2, found: trials.len() });
         }
-        let patterns = SpatialPatterns::fit(trials, filters)
+        let patterns = SpatialPatterns::fit(&trials.mean(0), &trials.mean(1), filters)
             .map_err(FitError::numbers("mean covariance of both classes"))?;
         let features = covariances.iter().zip(&trials.labels).enumerate().map(|(trial, (c, label))| {
             let features = patterns.features(c);
@@ -95,11 +95,11 @@ pub struct SpatialPatterns {
 }
 
 impl SpatialPatterns {
-    fn fit(trials: &Trials, filters: usize) -> Result<Self, LinalgError> {
-        let [first, second] = [0, 1].map(|class| trials.mean(class));
-        let both: Vec<f64> = first.iter().zip(&second).map(|(first, second)| first + second).collect();
-        let channels = trials.montage.len();
-        let spectrum = Spectrum::against(&second, &both)?;
+    /// Of the classes' mean covariances.
+    pub(super) fn fit(first: &[f64], second: &[f64], filters: usize) -> Result<Self, LinalgError> {
+        let both: Vec<f64> = first.iter().zip(second).map(|(first, second)| first + second).collect();
+        let channels = both.len().isqrt();
+        let spectrum = Spectrum::against(second, &both)?;
         let mut order: Vec<usize> = (0..channels).collect();
         let contrast = |at: &usize| (spectrum.values[*at] - 0.5).abs();
         order.sort_by(|a, b| contrast(b).total_cmp(&contrast(a)));

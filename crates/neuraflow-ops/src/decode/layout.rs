@@ -9,6 +9,8 @@ use super::FitError;
 pub(super) enum Layout {
     /// The same channels: a covariance.
     Covariance,
+    /// The channels of its own band, of so many bands: a covariance in each.
+    Bands(usize),
     /// So many samples in a row: an epoch.
     Samples(usize),
 }
@@ -18,6 +20,8 @@ impl Layout {
     pub(super) fn of(spec: &FeatureSpec) -> Option<Self> {
         if spec.rows == spec.columns {
             Some(Self::Covariance)
+        } else if let Some(bands) = bands(spec) {
+            Some(Self::Bands(bands))
         } else if !spec.is_empty() && spec.columns.iter().all(|name| name.ends_with(" ms")) {
             Some(Self::Samples(spec.columns.len()))
         } else {
@@ -29,6 +33,7 @@ impl Layout {
     pub(super) fn columns(self, channels: usize) -> usize {
         match self {
             Self::Covariance => channels,
+            Self::Bands(bands) => channels / bands.max(1),
             Self::Samples(samples) => samples,
         }
     }
@@ -37,6 +42,7 @@ impl Layout {
     pub(super) fn name(self) -> String {
         match self {
             Self::Covariance => "a covariance, from feature::Covariance".to_owned(),
+            Self::Bands(bands) => format!("covariances in {bands} bands, from feature::Covariance::by_band"),
             Self::Samples(samples) => format!("an epoch of {samples} samples, from feature::Samples"),
         }
     }
@@ -45,4 +51,17 @@ impl Layout {
     pub(super) fn refused(self, expected: &str) -> FitError {
         FitError::Layout { trial: 0, what: "layout", expected: expected.to_owned(), found: self.name() }
     }
+}
+
+/// How many bands a covariance by band has: every row is a column's name behind that of a band, in the columns' order.
+fn bands(spec: &FeatureSpec) -> Option<usize> {
+    let columns = spec.columns.len();
+    let of_band = |rows: &[String]| {
+        let band = |(row, column): (&String, &String)| row.strip_suffix(column.as_str()).map(str::to_owned);
+        let mut bands = rows.iter().zip(spec.columns.iter()).map(band);
+        let first = bands.next().flatten().filter(|band| band.ends_with(" Hz "));
+        first.is_some() && bands.all(|band| band == first)
+    };
+    let whole = columns > 0 && !spec.rows.is_empty() && spec.rows.len().is_multiple_of(columns);
+    (whole && spec.rows.chunks(columns).all(of_band)).then_some(spec.rows.len() / columns)
 }

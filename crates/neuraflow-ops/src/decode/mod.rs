@@ -5,6 +5,7 @@
 //! | [`Cca`] | correlation with sines of each flicker's frequency | any |
 //! | [`Fbcca`] | the same in several sub-bands | any |
 //! | [`Csp`] | variance through spatial filters, and a linear discriminant | 2 |
+//! | [`FilterBankCsp`] | the same in several bands | 2 |
 //! | [`Mdm`] | the nearest mean covariance | any |
 //! | [`TangentLogistic`] | logistic regression in the tangent space | 2 |
 //! | [`XdawnLda`] | evoked responses through spatial filters, and a linear discriminant | any |
@@ -17,6 +18,7 @@
 //!                               └─► Model::decoder ─► Decision                                    (decoding)
 //! ```
 //!
+//! `FilterBankCsp` has a [`FilterBank`](crate::filter::FilterBank) for the filter, and [`Covariance::by_band`](crate::feature::Covariance::by_band) behind it.
 //! Those of evoked responses, the last two, have [`Samples`](crate::feature::Samples) in the place of `Covariance`.
 //!
 //! `docs/tutorials/ssvep.md` and `docs/tutorials/motor_imagery.md` lead from a recording to a decoder.
@@ -28,6 +30,7 @@ mod decoder;
 mod envelope;
 mod error;
 mod fbcca;
+mod filter_bank_csp;
 mod layout;
 mod lda;
 mod logistic;
@@ -47,6 +50,7 @@ pub use csp::{Csp, SpatialPatterns};
 pub use decoder::Decoder;
 pub use error::{FitError, ModelError};
 pub use fbcca::Fbcca;
+pub use filter_bank_csp::FilterBankCsp;
 pub use mdm::Mdm;
 pub use model::Model;
 pub use tangent::TangentLogistic;

@@ -100,6 +100,32 @@ impl Trials {
         Ok(Self { layout: Layout::Samples(samples), ..Self::new(channels, rate, classes)? })
     }
 
+    /// No trials yet: covariances of these channels in each of these bands in Hz, at this rate, of these classes.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new), of all channels in all bands; [`FitError::Setting`] for no band.
+    pub fn bands<C: Into<String>, N: Into<String>>(
+        channels: impl IntoIterator<Item = C>,
+        bands: impl IntoIterator<Item = Range<f64>>,
+        rate: SamplingRate,
+        classes: impl IntoIterator<Item = N>,
+    ) -> Result<Self, FitError> {
+        let bands: Vec<Range<f64>> = bands.into_iter().collect();
+        if bands.is_empty() {
+            let (setting, expected) = ("bands", "1 or more".to_owned());
+            return Err(FitError::Setting { setting, expected, found: "0".to_owned() });
+        }
+        let channels: Vec<String> = channels.into_iter().map(Into::into).collect();
+        let of_band = |band: &Range<f64>| {
+            channels.iter().map(|name| format!("{}-{} Hz {name}", band.start, band.end)).collect()
+        };
+        let rows: Vec<Vec<String>> = bands.iter().map(of_band).collect();
+        Ok(Self {
+            layout: Layout::Bands(bands.len()),
+            ..Self::new(rows.into_iter().flatten(), rate, classes)?
+        })
+    }
+
     /// The trials that a pipeline put out, as covariances or samples of epochs. `classes` are pairs of a marker's label and the name of
     /// the class that it begins a trial of.
     ///
@@ -145,7 +171,8 @@ impl Trials {
         Ok(trials)
     }
 
-    /// One more trial: the number of its class and its covariance `[channel][channel]`, or its samples `[channel][sample]`.
+    /// One more trial: the number of its class and its covariance `[channel][channel]`, or, one after the other, its
+    /// covariances in all bands, or its samples `[channel][sample]`.
     ///
     /// # Errors
     /// A class that there is not, another number of values, [`FitError::Missing`] where one is not finite.
@@ -222,6 +249,14 @@ impl Trials {
         match self.layout {
             Layout::Covariance => Ok(&self.values),
             other => Err(other.refused("covariances, from feature::Covariance")),
+        }
+    }
+
+    /// They are covariances in so many bands.
+    pub(super) fn by_band(&self) -> Result<usize, FitError> {
+        match self.layout {
+            Layout::Bands(bands) => Ok(bands),
+            other => Err(other.refused("covariances by band, from feature::Covariance::by_band")),
         }
     }
 
