@@ -22,7 +22,7 @@ pub struct Options {
     /// Recording to decode.
     #[arg(long, value_name = "FILE")]
     pub test: PathBuf,
-    /// Spatial filters, distance to mean, or tangent space.
+    /// Spatial filters, distance to mean, tangent space, or spatial filters in several bands.
     #[arg(long, value_enum, default_value_t = Method::Csp)]
     pub decoder: Method,
     /// Markers to cut trials at, and the names of what is imagined after them.
@@ -31,10 +31,13 @@ pub struct Options {
     /// Pass band in Hz: a causal Butterworth filter of order 4.
     #[arg(long, value_name = "LO-HI", default_value = "8-30", value_parser = range)]
     pub bandpass: Range<f64>,
+    /// Pass bands in Hz of the filter bank, which takes the place of the pass band.
+    #[arg(long, value_name = "LO-HI,...", value_delimiter = ',', value_parser = range, default_value = "4-8,8-12,12-16,16-20,20-24,24-28,28-32,32-36,36-40")]
+    pub bands: Vec<Range<f64>>,
     /// Where a trial begins and ends, in seconds after its marker.
     #[arg(long, value_name = "LO-HI", default_value = "0.5-3.5", value_parser = range)]
     pub epoch: Range<f64>,
-    /// Spatial filters of CSP.
+    /// Spatial filters of CSP, in a filter bank of every band.
     #[arg(long, value_name = "N", default_value_t = 4)]
     pub filters: usize,
     /// Keep the fitted model there.
@@ -65,6 +68,7 @@ pub enum Method {
     Csp,
     Mdm,
     Tangent,
+    FilterBank,
 }
 
 fn class(text: &str) -> Result<(String, String), String> {
@@ -90,8 +94,18 @@ pub fn settings(options: &Options, model: &Model) -> Vec<(&'static str, String)>
     let filters = model
         .csp()
         .map(|csp| ("filters", format!("{}, eigenvalues {:.3?}", csp.filters().len(), csp.eigenvalues())));
+    let edges = |band: &Range<f64>| format!("{}-{}", band.start, band.end);
+    let (filters, bands) = match model.filter_bank() {
+        Some(bank) => {
+            let filters = bank.iter().map(|band| band.filters().len()).sum::<usize>();
+            let each = format!("{filters} in {} bands; discriminant shrunk (Ledoit-Wolf)", bank.len());
+            (Some(("filters", each)), options.bands.iter().map(edges).collect::<Vec<_>>().join(", "))
+        }
+        None => (filters, edges(band)),
+    };
+    let channels = model.montage().len() / model.filter_bank().map_or(1, <[_]>::len);
     let rest = [
-        ("fitted to", format!("{from}: {} channels at {}", model.montage().len(), model.rate())),
+        ("fitted to", format!("{from}: {channels} channels at {}", model.rate())),
         (
             "decodes",
             format!(
@@ -101,7 +115,7 @@ pub fn settings(options: &Options, model: &Model) -> Vec<(&'static str, String)>
                 options.speed
             ),
         ),
-        ("filter", format!("causal Butterworth of order 4, {}-{} Hz; no re-reference", band.start, band.end)),
+        ("filter", format!("causal Butterworth of order 4, {bands} Hz; no re-reference")),
         ("trials", format!("{} to {} s after the marker: {}", epoch.start, epoch.end, classes.join(", "))),
         ("covariance", format!("{:?}", estimator(options, Some(model)))),
     ];

@@ -107,6 +107,14 @@ impl Model {
         }
     }
 
+    /// Its spatial filters and patterns in every band, if it has any.
+    pub fn filter_bank(&self) -> Option<&[SpatialPatterns]> {
+        match &self.0.classifier {
+            Classifier::FilterBankCsp { patterns, .. } => Some(patterns),
+            _ => None,
+        }
+    }
+
     /// Its filters of evoked responses, if it has any.
     pub fn xdawn(&self) -> Option<&EvokedFilters> {
         match &self.0.classifier {
