@@ -6,8 +6,7 @@ use std::sync::Arc;
 
 use neuraflow_core::checkpoint::{RestoreError, SnapshotReader, SnapshotWriter};
 use neuraflow_core::model::{
-    Channel, Chunk, Decision, FeatureSpec, Features, Marker, NoDecision, SamplingRate, Span, StreamHeader,
-    StreamKey, Timestamp, Window, WindowInfo, WindowStatus,
+    Channel, Decision, FeatureSpec, Features, NoDecision, SamplingRate, Span, Window,
 };
 use neuraflow_core::operator::{
     Latency, Missing, Operator, OperatorError, SignalSpec, WindowItem, WindowSpec,
@@ -17,6 +16,10 @@ use neuraflow_core::testing::conformance::{Check, Report, default_window_specs, 
 use neuraflow_ops::decode::{Csp, Decoder, FitError, Mdm, Model, Trials, Xdawn, XdawnLda, XdawnTangent};
 use neuraflow_ops::feature::Samples;
 use neuraflow_ops::kernel::linalg::{Estimator, LinalgError};
+
+#[allow(dead_code, reason = "shared by the test binaries, each its own crate")]
+mod support;
+use support::window;
 
 const NAMES: [&str; 3] = ["Cz", "Pz", "Oz"];
 const SAMPLES: usize = 10;
@@ -48,40 +51,18 @@ fn models() -> [Model; 3] {
     ]
 }
 
-/// What `Samples` puts out for an epoch: through the operator itself.
+/// What `Samples` puts out for an epoch `[channel][sample]`: through the operator itself.
 fn features(names: &[&str], samples: &[f64], baseline: Option<i64>) -> Features {
-    let channels: Arc<[Channel]> = names.iter().copied().map(Channel::new).collect();
-    let rate = SamplingRate::hz(100).unwrap();
-    let key = StreamKey::of_names("session", "headset");
-    let stream = StreamHeader::new(key, "headset", rate, channels.to_vec());
+    let channels: Vec<Channel> = names.iter().copied().map(Channel::new).collect();
     let count = samples.len() / names.len();
-    let hop = Span::millis(10 * count as i64);
-    let mut chunk = Chunk::new(0, names.len());
-    for n in 0..count {
-        let sample: Vec<f32> = (0..names.len()).map(|row| samples[row * count + n] as f32).collect();
-        chunk.extend(&sample);
-    }
-    let info = WindowInfo {
-        stream: Arc::new(stream),
-        index: 0,
-        start: Timestamp::EPOCH,
-        end: Timestamp::EPOCH + hop,
-        expected: count as u32,
-        received: count as u32,
-        imputed: 0,
-        status: WindowStatus::Complete,
-        warm_up: false,
-        arrival: 0,
-        marker: Some(Arc::new(Marker::new(Timestamp::EPOCH, "2"))),
-    };
-    let signal = SignalSpec { channels, rate, missing: Missing::Restart };
-    let mut operator = Samples::new();
-    if let Some(millis) = baseline {
-        operator = operator.baseline_millis(millis);
-    }
-    let spec = operator.prepare(&WindowSpec { signal, hop }).unwrap();
-    let mut out = Features::blank(info.clone(), &spec);
-    operator.process(&Window { info, samples: chunk }, &mut out).unwrap();
+    let values: Vec<f32> =
+        (0..count).flat_map(|n| (0..names.len()).map(move |row| samples[row * count + n] as f32)).collect();
+    let (spec, window) = window(&channels, 100, 0, &values);
+    let operator = Samples::new();
+    let mut operator = if let Some(millis) = baseline { operator.baseline_millis(millis) } else { operator };
+    let spec = operator.prepare(&spec).unwrap();
+    let mut out = Features::blank(window.info.clone(), &spec);
+    operator.process(&window, &mut out).unwrap();
     out
 }
 

@@ -8,12 +8,8 @@
 )]
 
 use std::ops::Range;
-use std::sync::Arc;
 
-use neuraflow_core::model::{
-    Channel, Chunk, Features, SamplingRate, Span, StreamHeader, StreamKey, Timestamp, Window, WindowInfo,
-    WindowStatus,
-};
+use neuraflow_core::model::{Channel, Chunk, Features, SamplingRate, Span};
 use neuraflow_core::operator::{Missing, Operator, SignalSpec, WindowItem, WindowSpec};
 use neuraflow_core::testing::conformance::{Check, Report, Verdict, signal_operator, window_operator};
 use neuraflow_ops::decode::{Csp, FilterBankCsp, FitError, Model, Trials};
@@ -24,7 +20,7 @@ use serde_json::Value as Json;
 
 #[allow(dead_code, reason = "shared by the test binaries, each its own crate")]
 mod support;
-use support::{error, index, json, list, numbers};
+use support::{error, index, json, list, numbers, window};
 
 fn rate() -> SamplingRate {
     SamplingRate::hz(128).unwrap()
@@ -83,8 +79,6 @@ fn covariances_of_every_band_come_out_of_the_operators() {
         let hop = rate().offset(samples as u64);
         let spec = covariance.prepare(&WindowSpec { signal: filtered.clone(), hop }).unwrap();
         assert_eq!((&*spec.columns, spec.rows.len()), (&names[..], names.len() * bands(golden).len()));
-        let key = StreamKey::of_names("session", "headset");
-        let stream = Arc::new(StreamHeader::new(key, "headset", rate(), filtered.channels.to_vec()));
         let values: Vec<f32> =
             numbers(&golden["quarters"]).iter().map(|value| (value / 4.0) as f32).collect();
         let mut worst = 0.0_f64;
@@ -94,21 +88,9 @@ fn covariances_of_every_band_come_out_of_the_operators() {
                 (Chunk::new(first, names.len()), Chunk::new(first, spec.rows.len()));
             input.extend(epoch);
             bank.process(&input, &mut output).unwrap();
-            let info = WindowInfo {
-                stream: Arc::clone(&stream),
-                index: n as i64,
-                start: Timestamp::EPOCH,
-                end: Timestamp::EPOCH + hop,
-                expected: samples as u32,
-                received: samples as u32,
-                imputed: 0,
-                status: WindowStatus::Complete,
-                warm_up: false,
-                arrival: 0,
-                marker: None,
-            };
-            let mut found = Features::blank(info.clone(), &spec);
-            covariance.process(&Window { info, samples: output }, &mut found).unwrap();
+            let (_, window) = window(&filtered.channels, 128, n as u64, output.values());
+            let mut found = Features::blank(window.info.clone(), &spec);
+            covariance.process(&window, &mut found).unwrap();
             worst = worst.max(error(&found.values, &numbers(&list(golden, "covariances")[n])));
         }
         println!("filter bank and covariance by band: {worst:e}");

@@ -20,6 +20,8 @@ mod phase_locking;
 mod rms;
 mod samples;
 mod spectrum;
+#[cfg(feature = "linalg")]
+mod tangent;
 mod welch;
 
 pub use aperiodic::Aperiodic;
@@ -40,3 +42,5 @@ pub use phase_locking::PhaseLocking;
 pub use rms::Rms;
 pub use samples::Samples;
 pub use spectrum::Spectrum;
+#[cfg(feature = "linalg")]
+pub use tangent::Tangent;

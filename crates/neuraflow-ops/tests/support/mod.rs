@@ -2,7 +2,12 @@
 #![allow(unreachable_pub, reason = "shared by the test binaries, each its own crate")]
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
+use neuraflow_core::model::{
+    Channel, Chunk, SamplingRate, StreamHeader, StreamKey, Timestamp, Window, WindowInfo, WindowStatus,
+};
+use neuraflow_core::operator::{Missing, SignalSpec, WindowSpec};
 use neuraflow_ops::kernel::Response;
 use serde_json::Value as Json;
 
@@ -49,6 +54,31 @@ pub fn numbers(value: &Json) -> Vec<f64> {
 
 pub fn index(value: &Json) -> usize {
     value.as_u64().unwrap_or_else(|| panic!("no index: {value}")) as usize
+}
+
+/// A whole window number `index` of sample-major values `[sample][channel]`, and the spec of windows like it.
+pub fn window(channels: &[Channel], hz: u64, index: u64, values: &[f32]) -> (WindowSpec, Window) {
+    let (rate, samples) = (SamplingRate::hz(hz).unwrap(), (values.len() / channels.len()) as u64);
+    let hop = rate.offset(samples);
+    let key = StreamKey::of_names("session", "headset");
+    let stream = Arc::new(StreamHeader::new(key, "headset", rate, channels.to_vec()));
+    let mut chunk = Chunk::new(index * samples, channels.len());
+    chunk.extend(values);
+    let info = WindowInfo {
+        stream,
+        index: index as i64,
+        start: Timestamp::EPOCH + rate.offset(index * samples),
+        end: Timestamp::EPOCH + rate.offset((index + 1) * samples),
+        expected: samples as u32,
+        received: samples as u32,
+        imputed: 0,
+        status: WindowStatus::Complete,
+        warm_up: false,
+        arrival: 0,
+        marker: None,
+    };
+    let signal = SignalSpec { channels: channels.into(), rate, missing: Missing::Restart };
+    (WindowSpec { signal, hop }, Window { info, samples: chunk })
 }
 
 /// The response named by a golden's `type` and `edges`.
