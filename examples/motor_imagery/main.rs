@@ -10,6 +10,7 @@ mod options;
 mod outcome;
 mod page;
 mod paradigm;
+mod settings;
 
 use std::error::Error;
 use std::io::Write;
@@ -41,7 +42,7 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     if let Some(file) = &options.save {
         model.save(file)?;
     }
-    let settings = options::settings(options, &model);
+    let settings = settings::settings(options, &model);
     for (name, value) in &settings {
         writeln!(out, "{name:<12}{value}")?;
     }

@@ -4,10 +4,7 @@ use std::ops::Range;
 use std::path::PathBuf;
 
 use clap::{Parser, ValueEnum};
-use neuraflow::ops::decode::Model;
 use neuraflow::prelude::Speed;
-
-use super::paradigm::estimator;
 
 /// Fits a decoder of motor imagery to one recording, and decodes another as a live stream.
 #[derive(Parser)]
@@ -80,44 +77,4 @@ fn range(text: &str) -> Result<Range<f64>, String> {
     let (low, high) = text.split_once('-').ok_or("expected LO-HI, for example 8-30")?;
     let number = |text: &str| text.parse::<f64>().map_err(|error| format!("{text}: {error}"));
     Ok(number(low)?..number(high)?)
-}
-
-/// Every setting that the result depends on.
-pub fn settings(options: &Options, model: &Model) -> Vec<(&'static str, String)> {
-    let name = |path: &PathBuf| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let from = options.train.as_ref().or(options.model.as_ref()).map_or_else(String::new, name);
-    let class = |(label, name): &(String, String)| {
-        if name == label { name.clone() } else { format!("{name} at {label}") }
-    };
-    let classes: Vec<String> = options.classes.iter().map(class).collect();
-    let (band, epoch) = (&options.bandpass, &options.epoch);
-    let filters = model
-        .csp()
-        .map(|csp| ("filters", format!("{}, eigenvalues {:.3?}", csp.filters().len(), csp.eigenvalues())));
-    let edges = |band: &Range<f64>| format!("{}-{}", band.start, band.end);
-    let (filters, bands) = match model.filter_bank() {
-        Some(bank) => {
-            let filters = bank.iter().map(|band| band.filters().len()).sum::<usize>();
-            let each = format!("{filters} in {} bands; discriminant shrunk (Ledoit-Wolf)", bank.len());
-            (Some(("filters", each)), options.bands.iter().map(edges).collect::<Vec<_>>().join(", "))
-        }
-        None => (filters, edges(band)),
-    };
-    let channels = model.montage().len() / model.filter_bank().map_or(1, <[_]>::len);
-    let rest = [
-        ("fitted to", format!("{from}: {channels} channels at {}", model.rate())),
-        (
-            "decodes",
-            format!(
-                "{}, {} samples a packet, speed {:?}",
-                name(&options.test),
-                options.packet,
-                options.speed
-            ),
-        ),
-        ("filter", format!("causal Butterworth of order 4, {bands} Hz; no re-reference")),
-        ("trials", format!("{} to {} s after the marker: {}", epoch.start, epoch.end, classes.join(", "))),
-        ("covariance", format!("{:?}", estimator(options, Some(model)))),
-    ];
-    [("decoder", model.method().to_owned())].into_iter().chain(filters).chain(rest).collect()
 }

@@ -5,8 +5,8 @@ use std::error::Error;
 use neuraflow::ops::decode::{Model, Trials, Xdawn, XdawnLda, XdawnTangent};
 use neuraflow::prelude::Features;
 
+use super::gathered::Gathered;
 use super::options::{Method, Options};
-use super::paradigm::Gathered;
 use super::trial::{Place, truth};
 
 /// Decoders, and which of them decides about a trial.

@@ -3,10 +3,11 @@
 //! Run it with `cargo run --release --example p300 -- --test DIRECTORY --json`: all recordings of a session, each fold of their trials decoded
 //! by a decoder fitted to the other folds. With `--train FILE` it is fitted to other recordings. The last line is one object of JSON.
 //!
-//! `options.rs` is the command line, `paradigm.rs` the pipeline, `folds.rs` who is fitted to what, `roc.rs`, `interval.rs` and `outcome.rs`
-//! what comes out, `page.rs` the report.
+//! `options.rs` is the command line, `paradigm.rs` the pipeline, `gathered.rs` what is fitted to, `folds.rs` who is fitted to what, `outcome.rs` and
+//! `roc.rs` what comes out, `text.rs` and `page.rs` write it up.
 
 mod folds;
+mod gathered;
 #[path = "../shared/interval.rs"]
 mod interval;
 mod options;
@@ -14,6 +15,8 @@ mod outcome;
 mod page;
 mod paradigm;
 mod roc;
+mod settings;
+mod text;
 mod trial;
 
 use std::error::Error;
@@ -40,17 +43,17 @@ fn main() -> ExitCode {
 
 fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let mut out = std::io::stdout().lock();
-    let test = options::recordings(&options.test)?;
-    let train = options::recordings(&options.train)?;
+    let test = settings::recordings(&options.test)?;
+    let train = settings::recordings(&options.train)?;
     let plan = match &options.model {
         Some(file) => Plan::given(Model::load(file)?),
-        None if train.is_empty() || train == test => Plan::folds(options, paradigm::gather(options, &test)?)?,
-        None => Plan::fitted(options, paradigm::gather(options, &train)?)?,
+        None if train.is_empty() || train == test => Plan::folds(options, gathered::gather(options, &test)?)?,
+        None => Plan::fitted(options, gathered::gather(options, &train)?)?,
     };
     if let Some(file) = &options.save {
         plan.whole().save(file)?;
     }
-    let settings = options::settings(options, &plan, &train, &test);
+    let settings = settings::all(options, &plan, &train, &test);
     for (name, value) in &settings {
         writeln!(out, "{name:<12}{value}")?;
     }
@@ -67,9 +70,9 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
         page::fill(&page, options, &outcome, &plan, &decoded);
         page.write(&decoded.report)?;
     }
-    writeln!(out, "{}", outcome.to_text())?;
+    writeln!(out, "{}", text::page(&outcome))?;
     if options.json {
-        writeln!(out, "{}", outcome.to_json())?;
+        writeln!(out, "{}", text::json(&outcome))?;
     }
     Ok(())
 }

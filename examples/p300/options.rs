@@ -1,13 +1,10 @@
 //! What `p300` can be told on its command line.
 
-use std::error::Error;
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::{Parser, ValueEnum};
 use neuraflow::prelude::Speed;
-
-use super::folds::Plan;
 
 /// Fits a decoder of evoked responses, and decodes recordings as a live stream.
 #[derive(Parser)]
@@ -41,7 +38,7 @@ pub struct Options {
     #[arg(long, value_name = "MS", default_value_t = 800, value_parser = clap::value_parser!(i64).range(1..=10_000))]
     pub after_ms: i64,
     /// Trials with a greater peak-to-peak amplitude in any channel are artifacts; 0 for no limit.
-    #[arg(long, value_name = "µV", default_value_t = 150.0)]
+    #[arg(long, value_name = "µV", default_value_t = 150.0, value_parser = limit)]
     pub reject_uv: f64,
     /// xDAWN filters for each class.
     #[arg(long, value_name = "N", default_value_t = 2)]
@@ -90,87 +87,17 @@ fn class(text: &str) -> Result<(String, String), String> {
     Ok((pair.0.to_owned(), pair.1.to_owned()))
 }
 
+fn limit(text: &str) -> Result<f64, String> {
+    let number = text.parse::<f64>().map_err(|error| format!("{text}: {error}"))?;
+    if number.is_finite() && number >= 0.0 {
+        Ok(number)
+    } else {
+        Err("expected µV above 0, or 0 for no limit".into())
+    }
+}
+
 fn range(text: &str) -> Result<Range<f64>, String> {
     let (low, high) = text.split_once('-').ok_or("expected LO-HI, for example 1-30")?;
     let number = |text: &str| text.parse::<f64>().map_err(|error| format!("{text}: {error}"));
     Ok(number(low)?..number(high)?)
-}
-
-/// The files that are meant: those named, and in directories all that have no leading point in their names, by name.
-pub fn recordings(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Box<dyn Error>> {
-    let mut files = Vec::new();
-    for path in paths {
-        if !path.is_dir() {
-            files.push(path.clone());
-            continue;
-        }
-        let entries: Result<Vec<PathBuf>, _> =
-            std::fs::read_dir(path)?.map(|entry| entry.map(|e| e.path())).collect();
-        let mut inside: Vec<PathBuf> =
-            entries?.into_iter().filter(|file| file.is_file() && !name(file).starts_with('.')).collect();
-        if inside.is_empty() {
-            return Err(format!("{}: expected recordings in it, found none", path.display()).into());
-        }
-        inside.sort();
-        files.append(&mut inside);
-    }
-    Ok(files)
-}
-
-fn name(path: &Path) -> String {
-    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
-}
-
-/// Every setting that the result depends on.
-pub fn settings(
-    options: &Options,
-    plan: &Plan,
-    train: &[PathBuf],
-    test: &[PathBuf],
-) -> Vec<(&'static str, String)> {
-    let names = |files: &[PathBuf]| files.iter().map(|file| name(file)).collect::<Vec<_>>().join(", ");
-    let model = plan.whole();
-    let fitted = match (&options.model, plan.count()) {
-        (Some(file), _) => name(file),
-        (None, 1) => names(train),
-        (None, folds) => format!("{folds} folds of the trials, in their order, as many of a class in each"),
-    };
-    let classes = options.classes.iter().map(|(label, name)| format!("{name} at marker {label}"));
-    let (band, before, after) = (&options.bandpass, options.before_ms, options.after_ms);
-    let limit = model.limit().map_or("no limit".to_owned(), |limit| format!("{limit} µV peak to peak"));
-    let filters = model.xdawn().map_or(0, |xdawn| xdawn.filters().len());
-    let each = format!("{filters}: {} for each class, covariances shrunk (OAS)", filters / 2);
-    vec![
-        ("decoder", model.method().to_owned()),
-        ("xDAWN", each),
-        (
-            "regression",
-            if options.decoder == Method::Lda {
-                format!("none; discriminant shrunk (Ledoit-Wolf), on means of {} samples", options.means_of)
-            } else {
-                "covariances shrunk (OAS), C = 1".to_owned()
-            },
-        ),
-        ("fitted to", format!("{fitted}; {} channels at {}", model.montage().len(), model.rate())),
-        (
-            "decodes",
-            format!(
-                "{}; {} samples a packet, speed {:?}, workers {}",
-                names(test),
-                options.packet,
-                options.speed,
-                options.workers
-            ),
-        ),
-        ("channels", model.montage().join(", ")),
-        ("filter", format!("causal Butterworth of order 4, {}-{} Hz; no re-reference", band.start, band.end)),
-        (
-            "trials",
-            format!(
-                "-{before} to {after} ms about the marker, the first {before} ms their baseline: {}",
-                classes.collect::<Vec<_>>().join(", ")
-            ),
-        ),
-        ("artifacts", limit),
-    ]
 }

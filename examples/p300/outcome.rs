@@ -1,9 +1,6 @@
 //! What came of it: how well targets are told from others, right and wrong decisions, and how late they are.
 
-use std::fmt::Write;
-
 use neuraflow::model::Decision;
-use serde_json::{Value, json};
 
 use super::folds::Plan;
 use super::interval::wilson;
@@ -23,11 +20,11 @@ pub struct Outcome {
     pub classes: Vec<String>,
     pub trials: Vec<Trial>,
     /// One for each fold.
-    folds: Vec<Auc>,
+    pub folds: Vec<Auc>,
     /// How long a decision takes, in milliseconds.
     pub budget: Vec<(&'static str, f64)>,
     /// The part of it that follows the last sample of a trial.
-    after: f64,
+    pub after: f64,
 }
 
 impl Outcome {
@@ -104,78 +101,7 @@ impl Outcome {
         (labels, counts)
     }
 
-    fn label(&self, trial: &Trial) -> String {
+    pub fn label(&self, trial: &Trial) -> String {
         trial.decided.as_ref().map_or_else(Clone::clone, |(class, _)| self.classes[*class].clone())
-    }
-
-    /// How well targets are told from others, in words.
-    pub fn auc_in_words(&self) -> String {
-        let (targets, others) = (self.decided(1), self.decided(0));
-        match self.auc() {
-            Some(auc) => {
-                let [low, high] = auc.interval();
-                let of = format!(
-                    "{} trials: {targets} {}, {others} {}",
-                    targets + others,
-                    self.classes[1],
-                    self.classes[0]
-                );
-                let folds = if self.folds.len() > 1 {
-                    format!(", mean of {} folds", self.folds.len())
-                } else {
-                    String::new()
-                };
-                format!("{:.3}, 95 % interval {low:.3} to {high:.3} ({of}{folds})", auc.area)
-            }
-            None => "none: expected decisions about both classes".to_owned(),
-        }
-    }
-
-    pub fn to_text(&self) -> String {
-        let (n, correct, [low, high]) = (self.trials.len(), self.correct(), self.interval());
-        let mut text = format!("\narea under the curve {}", self.auc_in_words());
-        let _ = write!(text, "\n{correct} of {n} right, 95 % interval {low:.2} to {high:.2}");
-        let frequent = self.trials.iter().filter(|trial| trial.truth == 0).count();
-        let _ = write!(text, "; always {}: {frequent}", self.classes[0]);
-        let (labels, counts) = self.confusion();
-        let _ = write!(text, "\n\n  shown \\ decided ");
-        labels.iter().for_each(|label| {
-            let _ = write!(text, "{label:>11}");
-        });
-        for (class, row) in self.classes.iter().zip(counts) {
-            let _ = write!(text, "\n{class:>18}");
-            row.iter().for_each(|count| {
-                let _ = write!(text, "{count:>11}");
-            });
-        }
-        let _ = write!(text, "\n\nlatency budget");
-        for (part, millis) in &self.budget {
-            let _ = write!(text, "\n{:>18} {millis:9.2} ms", part.replace('_', " "));
-        }
-        let _ = write!(text, "\n{:>18} {:9.2} ms after a trial's last sample", "together", self.after);
-        text
-    }
-
-    pub fn to_json(&self) -> Value {
-        let n = self.trials.len();
-        let mut budget: serde_json::Map<String, Value> =
-            self.budget.iter().map(|(part, millis)| ((*part).to_owned(), json!(millis))).collect();
-        budget.insert("after_last_sample".to_owned(), json!(self.after));
-        let (labels, counts) = self.confusion();
-        json!({
-            "auc": self.auc().map(|auc| auc.area),
-            "auc_ci95": self.auc().map(Auc::interval),
-            "auc_n": self.decided(0) + self.decided(1),
-            "auc_of_folds": self.folds.iter().map(|auc| auc.area).collect::<Vec<_>>(),
-            "accuracy": if n == 0 { Value::Null } else { json!(self.correct() as f64 / n as f64) },
-            "correct": self.correct(),
-            "n": n,
-            "ci95": self.interval(),
-            "labels": self.trials.iter().map(|trial| self.label(trial)).collect::<Vec<_>>(),
-            "truth": self.trials.iter().map(|trial| &self.classes[trial.truth]).collect::<Vec<_>>(),
-            "probabilities": self.trials.iter().map(|trial| trial.decided.as_ref().ok().map(|(_, p)| *p)).collect::<Vec<_>>(),
-            "confusion": { "classes": self.classes, "labels": labels, "counts": counts },
-            "latency_budget_ms": budget,
-        })
     }
 }

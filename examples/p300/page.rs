@@ -7,6 +7,7 @@ use super::folds::Plan;
 use super::options::Options;
 use super::outcome::Outcome;
 use super::paradigm::Decoded;
+use super::text;
 use super::trial::truth;
 
 /// Puts results, evoked responses and the patterns of the filters on the page.
@@ -14,7 +15,7 @@ pub fn fill(page: &HtmlReport, options: &Options, outcome: &Outcome, plan: &Plan
     let [low, high] = outcome.interval();
     let right =
         format!("{} of {}, 95 % interval {low:.2} to {high:.2}", outcome.correct(), outcome.trials.len());
-    page.results([("area under the curve", outcome.auc_in_words()), ("right", right)]);
+    page.results([("area under the curve", text::auc(outcome)), ("right", right)]);
     let (labels, counts) = outcome.confusion();
     for (class, row) in outcome.classes.iter().zip(counts) {
         let each: Vec<String> =

@@ -10,18 +10,18 @@ use neuraflow::ops::spatial::Montage;
 use neuraflow::prelude::*;
 use neuraflow::sinks::bounded;
 use neuraflow::sinks::report::HtmlReport;
-use neuraflow::sources::recording::Recording;
 use neuraflow::window::EpochConfig;
 
 use super::folds::Plan;
+use super::gathered::{Gathered, keys};
 use super::options::Options;
-use super::trial::{Place, place, truth};
+use super::trial::{Place, place};
 
 /// Trials in flight between the pipeline and whoever collects them.
-const CAPACITY: usize = 4_096;
+pub const CAPACITY: usize = 4_096;
 
 /// Recordings side by side, filter, epochs around the markers, their samples.
-fn trials(
+pub fn trials(
     options: &Options,
     files: &[PathBuf],
     page: Option<&HtmlReport>,
@@ -50,59 +50,6 @@ fn trials(
         .feature(
             move || if baseline > 0 { Samples::new().baseline_millis(baseline) } else { Samples::new() },
         ))
-}
-
-/// The streams of the recordings, in their order.
-fn keys(files: &[PathBuf]) -> Result<Vec<StreamKey>, Box<dyn Error>> {
-    let mut keys = Vec::new();
-    for file in files {
-        keys.extend(Recording::open(file)?.streams().iter().map(|stream| stream.key));
-    }
-    Ok(keys)
-}
-
-/// Trials in the order in which they were recorded.
-pub struct Gathered(Vec<(Place, Features)>);
-
-impl Gathered {
-    fn new(trials: impl IntoIterator<Item = Features>, keys: &[StreamKey]) -> Self {
-        let place = |trial: Features| Some((place(&trial.info, keys)?, trial));
-        let mut trials: Vec<(Place, Features)> = trials.into_iter().filter_map(place).collect();
-        trials.sort_by_key(|(place, _)| *place);
-        Self(trials)
-    }
-
-    /// Those that can be trained with: of a known class, whole, filters settled, and no artifact beyond this limit.
-    pub fn usable(&self, options: &Options, limit: Option<f64>) -> impl Iterator<Item = (Place, &Features)> {
-        let limit = limit.unwrap_or(f64::MAX);
-        let usable = move |trial: &Features| {
-            truth(&trial.info, options).is_some() && !trial.info.warm_up && peak_to_peak(trial) <= limit
-        };
-        self.0.iter().filter(move |(_, trial)| usable(trial)).map(|(place, trial)| (*place, trial))
-    }
-}
-
-/// The greatest peak-to-peak amplitude of a channel; infinite where values are missing.
-fn peak_to_peak(trial: &Features) -> f64 {
-    let range = |(_, row): (&str, &[f64])| {
-        if row.iter().any(|value| !value.is_finite()) {
-            return f64::INFINITY;
-        }
-        row.iter().fold(f64::MIN, |high, value| high.max(*value))
-            - row.iter().fold(f64::MAX, |low, value| low.min(*value))
-    };
-    trial.rows().map(range).fold(0.0, f64::max)
-}
-
-/// The trials of these recordings.
-pub fn gather(options: &Options, files: &[PathBuf]) -> Result<Gathered, Box<dyn Error>> {
-    let keys = keys(files)?;
-    let (sink, trials) = bounded(CAPACITY, Overflow::Block);
-    let pipeline = self::trials(options, files, None)?.sink(sink).build()?;
-    let running = pipeline.spawn(Workers::new(usize::from(options.workers)))?;
-    let trials: Vec<Features> = trials.iter().collect();
-    running.join()?;
-    Ok(Gathered::new(trials, &keys))
 }
 
 /// What a run decided about each trial, and what it and its latency were like.

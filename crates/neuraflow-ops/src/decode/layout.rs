@@ -65,3 +65,12 @@ fn bands(spec: &FeatureSpec) -> Option<usize> {
     let whole = columns > 0 && !spec.rows.is_empty() && spec.rows.len().is_multiple_of(columns);
     (whole && spec.rows.chunks(columns).all(of_band)).then_some(spec.rows.len() / columns)
 }
+
+/// The greatest difference between two values of a channel in an epoch `[channel][sample]`.
+pub(super) fn peak_to_peak(epoch: &[f64], samples: usize) -> f64 {
+    let range = |row: &[f64]| {
+        let low = row.iter().copied().fold(f64::INFINITY, f64::min);
+        row.iter().copied().fold(f64::NEG_INFINITY, f64::max) - low
+    };
+    epoch.chunks_exact(samples.max(1)).map(range).fold(0.0, f64::max)
+}

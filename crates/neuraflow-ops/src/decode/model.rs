@@ -11,8 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::classifier::{Classifier, choose};
 use super::csp::SpatialPatterns;
-use super::layout::Layout;
-use super::trials::peak_to_peak;
+use super::layout::{Layout, peak_to_peak};
 use super::{Decoder, EvokedFilters, ModelError, Trials, envelope};
 use crate::kernel::linalg::LinalgError;
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use neuraflow_core::model::{Features, SamplingRate};
 
 use super::FitError;
-use super::layout::Layout;
+use super::layout::{Layout, peak_to_peak};
 
 /// Covariances of epochs, or epochs themselves, each with the class it belongs to.
 ///
@@ -305,13 +305,4 @@ impl Trials {
             }
         }
     }
-}
-
-/// The greatest difference between two values of a channel in an epoch `[channel][sample]`.
-pub(super) fn peak_to_peak(epoch: &[f64], samples: usize) -> f64 {
-    let range = |row: &[f64]| {
-        let low = row.iter().copied().fold(f64::INFINITY, f64::min);
-        row.iter().copied().fold(f64::NEG_INFINITY, f64::max) - low
-    };
-    epoch.chunks_exact(samples.max(1)).map(range).fold(0.0, f64::max)
 }

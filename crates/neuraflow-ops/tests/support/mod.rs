@@ -57,6 +57,7 @@ pub fn index(value: &Json) -> usize {
 }
 
 /// A whole window number `index` of sample-major values `[sample][channel]`, and the spec of windows like it.
+#[allow(dead_code, reason = "not every test binary cuts windows")]
 pub fn window(channels: &[Channel], hz: u64, index: u64, values: &[f32]) -> (WindowSpec, Window) {
     let (rate, samples) = (SamplingRate::hz(hz).unwrap(), (values.len() / channels.len()) as u64);
     let hop = rate.offset(samples);
