@@ -21,7 +21,7 @@
 //! `FilterBankCsp` has a [`FilterBank`](crate::filter::FilterBank) for the filter, and [`Covariance::by_band`](crate::feature::Covariance::by_band) behind it.
 //! Those of evoked responses, the last two, have [`Samples`](crate::feature::Samples) in the place of `Covariance`.
 //!
-//! `docs/tutorials/ssvep.md` and `docs/tutorials/motor_imagery.md` lead from a recording to a decoder.
+//! `docs/tutorials/ssvep.md`, `docs/tutorials/motor_imagery.md` and `docs/tutorials/p300.md` lead from a recording to a decoder.
 
 mod cca;
 mod classifier;

@@ -17,17 +17,20 @@ use crate::kernel::linalg::{Estimator, LinalgError, Spectrum, covariance, dot};
 /// ```
 /// use neuraflow_core::model::SamplingRate;
 /// use neuraflow_ops::decode::{Trials, Xdawn};
-/// // Four samples of Cz and Pz: something at Pz after 8 ms, or nothing; and what both see.
-/// let mut trials = Trials::epochs(["Cz", "Pz"], 4, SamplingRate::hz(250)?, ["nothing", "target"])?;
-/// for n in 0..3 {
-///     let (seen, both) = (5.0 + 0.1 * f64::from(n), f64::from(n) - 1.0);
-///     trials.push(0, &[both, 0.2, both, 0.0, both, 0.0, 0.1 - both, 0.0])?;
-///     trials.push(1, &[both, 0.3, both, 0.0, both, 0.0, seen + both, 0.0])?;
+/// let mut trials = Trials::epochs(["Cz", "Pz"], 30, SamplingRate::hz(100)?, ["nothing", "target"])?;
+/// // Noise, and in the second epoch of each pair something at Pz.
+/// let noise = |n: usize| (n * n % 31) as f64 / 3.0 - 5.0;
+/// let epoch = |n: usize, response: f64| -> Vec<f64> {
+///     (0..60).map(|at| noise(61 * n + at) + if (40..50).contains(&at) { response } else { 0.0 }).collect()
+/// };
+/// for n in 0..10 {
+///     trials.push(0, &epoch(n, 0.0))?;
+///     trials.push(1, &epoch(n + 20, 8.0))?;
 /// }
 /// let xdawn = Xdawn::oas(1).fit(&trials)?;
 /// let pattern = &xdawn.patterns()[1]; // of the second class
 /// assert!(pattern[1] > 3.0 * pattern[0].abs());
-/// assert_eq!(xdawn.evoked()[1].len(), 4);
+/// assert_eq!(xdawn.evoked()[1].len(), 30);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

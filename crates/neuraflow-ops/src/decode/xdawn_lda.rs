@@ -18,18 +18,19 @@ use crate::kernel::linalg::LinalgError;
 /// ```
 /// use neuraflow_core::model::SamplingRate;
 /// use neuraflow_ops::decode::{Trials, Xdawn, XdawnLda};
-/// let mut trials = Trials::epochs(["Cz", "Pz"], 6, SamplingRate::hz(250)?, ["nothing", "target"])?;
-/// let noise = |n: usize| (n * n % 7) as f64 - 3.0;
+/// let mut trials = Trials::epochs(["Cz", "Pz"], 30, SamplingRate::hz(100)?, ["nothing", "target"])?;
+/// // Noise, and in the second epoch of each pair something at Pz.
+/// let noise = |n: usize| (n * n % 31) as f64 / 3.0 - 5.0;
 /// let epoch = |n: usize, response: f64| -> Vec<f64> {
-///     (0..12).map(|at| noise(13 * n + at) + if at > 8 { response } else { 0.0 }).collect()
+///     (0..60).map(|at| noise(61 * n + at) + if (40..50).contains(&at) { response } else { 0.0 }).collect()
 /// };
-/// for n in 0..6 {
+/// for n in 0..10 {
 ///     trials.push(0, &epoch(n, 0.0))?;
-///     trials.push(1, &epoch(n + 1, 12.0))?;
+///     trials.push(1, &epoch(n + 20, 8.0))?;
 /// }
 /// let model = XdawnLda::new(Xdawn::oas(1)).means_of(3).shrunk().fit(&trials)?;
-/// assert_eq!(model.decide(&epoch(9, 12.0))?.0, "target");
-/// assert_eq!(model.decide(&epoch(9, 0.0))?.0, "nothing");
+/// assert_eq!(model.decide(&epoch(50, 8.0))?.0, "target");
+/// assert_eq!(model.decide(&epoch(50, 0.0))?.0, "nothing");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
