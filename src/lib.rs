@@ -73,6 +73,7 @@ mod tutorials {
     #[cfg(feature = "linalg")]
     #[doc = include_str!("../docs/tutorials/ssvep.md")]
     #[doc = include_str!("../docs/tutorials/motor_imagery.md")]
+    #[doc = include_str!("../docs/tutorials/p300.md")]
     #[doc = include_str!("../docs/tutorials/position.md")]
     mod decoders {}
     #[cfg(feature = "store")]

@@ -16,6 +16,8 @@ use serde_json::Value;
 /// What pyRiemann and scikit-learn decide, from `scripts/goldens/motor_imagery.py`.
 const REFERENCE: &str = include_str!("../crates/neuraflow-ops/tests/goldens/motor_imagery.json");
 
+const DECODERS: [&str; 4] = ["csp", "mdm", "tangent", "filter-bank"];
+
 /// The example as cargo built it beside this test.
 fn run(arguments: &[&str]) -> Output {
     let deps = std::env::current_exe().unwrap();
@@ -46,7 +48,7 @@ fn labels_are_the_references() {
     for pair in reference["motor_imagery"].as_array().unwrap() {
         let (train, test) = (pair["train"].as_str().unwrap(), pair["test"].as_str().unwrap());
         let (Some(train_file), Some(test_file)) = (file(train), file(test)) else { return };
-        for decoder in ["csp", "mdm", "tangent"] {
+        for decoder in DECODERS {
             let files = ["--train", train_file.to_str().unwrap(), "--test", test_file.to_str().unwrap()];
             let (text, json) = outcome(&[&files[..], &["--decoder", decoder]].concat());
             let case = format!("{decoder}, {train} to {test}: {json}");
@@ -64,7 +66,10 @@ fn labels_are_the_references() {
             assert_eq!((n, json["accuracy"].as_f64().unwrap()), (15, correct as f64 / 15.0), "{case}");
             assert!(interval[0] < correct as f64 / 15.0 && interval[1] <= 1.0, "{case}");
             // Fists against feet can be told apart, left against right cannot, on this subject.
-            if train == "S001R06" || train == "S001R10" {
+            // Nine bands of 64 channels are too much for 15 trials: a filter bank is only what its reference is.
+            if decoder == "filter-bank" {
+                println!("{decoder}, {train} to {test}: {correct} of {n}");
+            } else if train == "S001R06" || train == "S001R10" {
                 assert!(correct >= 14 && interval[0] > 0.6, "{case}");
             } else {
                 assert!(correct <= 11 && text.contains("not told apart from chance"), "{case}\n{text}");
@@ -77,7 +82,7 @@ fn labels_are_the_references() {
 fn packets_workers_and_a_saved_model_change_nothing() {
     let (Some(train), Some(test)) = (file("S001R06"), file("S001R10")) else { return };
     let (train, test) = (train.to_str().unwrap(), test.to_str().unwrap());
-    for decoder in ["csp", "mdm", "tangent"] {
+    for decoder in DECODERS {
         let model = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("motor-{decoder}.model"));
         let model = model.to_str().unwrap();
         let ours = ["--train", train, "--test", test, "--decoder", decoder];

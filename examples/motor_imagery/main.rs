@@ -4,10 +4,13 @@
 //! feet, from PhysioNet's EEGMMIDB (its runs 6, 10 and 14). The last line is one object of JSON.
 //! `--save FILE` keeps the fitted model; `--model FILE` decodes with it and needs no `--train`.
 
+#[path = "../shared/interval.rs"]
+mod interval;
 mod options;
 mod outcome;
 mod page;
 mod paradigm;
+mod settings;
 
 use std::error::Error;
 use std::io::Write;
@@ -39,7 +42,7 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     if let Some(file) = &options.save {
         model.save(file)?;
     }
-    let settings = options::settings(options, &model);
+    let settings = settings::settings(options, &model);
     for (name, value) in &settings {
         writeln!(out, "{name:<12}{value}")?;
     }

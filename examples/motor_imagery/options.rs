@@ -4,10 +4,7 @@ use std::ops::Range;
 use std::path::PathBuf;
 
 use clap::{Parser, ValueEnum};
-use neuraflow::ops::decode::Model;
 use neuraflow::prelude::Speed;
-
-use super::paradigm::estimator;
 
 /// Fits a decoder of motor imagery to one recording, and decodes another as a live stream.
 #[derive(Parser)]
@@ -22,7 +19,7 @@ pub struct Options {
     /// Recording to decode.
     #[arg(long, value_name = "FILE")]
     pub test: PathBuf,
-    /// Spatial filters, distance to mean, or tangent space.
+    /// Spatial filters, distance to mean, tangent space, or spatial filters in several bands.
     #[arg(long, value_enum, default_value_t = Method::Csp)]
     pub decoder: Method,
     /// Markers to cut trials at, and the names of what is imagined after them.
@@ -31,10 +28,13 @@ pub struct Options {
     /// Pass band in Hz: a causal Butterworth filter of order 4.
     #[arg(long, value_name = "LO-HI", default_value = "8-30", value_parser = range)]
     pub bandpass: Range<f64>,
+    /// Pass bands in Hz of the filter bank, which takes the place of the pass band.
+    #[arg(long, value_name = "LO-HI,...", value_delimiter = ',', value_parser = range, default_value = "4-8,8-12,12-16,16-20,20-24,24-28,28-32,32-36,36-40")]
+    pub bands: Vec<Range<f64>>,
     /// Where a trial begins and ends, in seconds after its marker.
     #[arg(long, value_name = "LO-HI", default_value = "0.5-3.5", value_parser = range)]
     pub epoch: Range<f64>,
-    /// Spatial filters of CSP.
+    /// Spatial filters of CSP, in a filter bank of every band.
     #[arg(long, value_name = "N", default_value_t = 4)]
     pub filters: usize,
     /// Keep the fitted model there.
@@ -65,6 +65,7 @@ pub enum Method {
     Csp,
     Mdm,
     Tangent,
+    FilterBank,
 }
 
 fn class(text: &str) -> Result<(String, String), String> {
@@ -76,34 +77,4 @@ fn range(text: &str) -> Result<Range<f64>, String> {
     let (low, high) = text.split_once('-').ok_or("expected LO-HI, for example 8-30")?;
     let number = |text: &str| text.parse::<f64>().map_err(|error| format!("{text}: {error}"));
     Ok(number(low)?..number(high)?)
-}
-
-/// Every setting that the result depends on.
-pub fn settings(options: &Options, model: &Model) -> Vec<(&'static str, String)> {
-    let name = |path: &PathBuf| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let from = options.train.as_ref().or(options.model.as_ref()).map_or_else(String::new, name);
-    let class = |(label, name): &(String, String)| {
-        if name == label { name.clone() } else { format!("{name} at {label}") }
-    };
-    let classes: Vec<String> = options.classes.iter().map(class).collect();
-    let (band, epoch) = (&options.bandpass, &options.epoch);
-    let filters = model
-        .csp()
-        .map(|csp| ("filters", format!("{}, eigenvalues {:.3?}", csp.filters().len(), csp.eigenvalues())));
-    let rest = [
-        ("fitted to", format!("{from}: {} channels at {}", model.montage().len(), model.rate())),
-        (
-            "decodes",
-            format!(
-                "{}, {} samples a packet, speed {:?}",
-                name(&options.test),
-                options.packet,
-                options.speed
-            ),
-        ),
-        ("filter", format!("causal Butterworth of order 4, {}-{} Hz; no re-reference", band.start, band.end)),
-        ("trials", format!("{} to {} s after the marker: {}", epoch.start, epoch.end, classes.join(", "))),
-        ("covariance", format!("{:?}", estimator(options, Some(model)))),
-    ];
-    [("decoder", model.method().to_owned())].into_iter().chain(filters).chain(rest).collect()
 }

@@ -6,6 +6,7 @@ use neuraflow::model::Decision;
 use neuraflow::ops::decode::Model;
 use serde_json::{Value, json};
 
+use super::interval::wilson;
 use super::options::Options;
 use super::paradigm::Decoded;
 
@@ -96,16 +97,8 @@ impl Outcome {
         })
     }
 
-    /// Wilson's 95 % interval of the accuracy (E. B. Wilson (1927), J. Am. Stat. Assoc. 22:209-212).
+    /// The 95 % interval of the accuracy.
     pub fn interval(&self) -> [f64; 2] {
-        const Z: f64 = 1.959_963_984_540_054;
-        let (n, right) = (self.trials.len() as f64, self.correct() as f64);
-        if n == 0.0 {
-            return [0.0, 1.0];
-        }
-        let (share, z) = (right / n, Z * Z / n);
-        let half = Z * (share * (1.0 - share) / n + z / (4.0 * n)).sqrt();
-        [(share + z / 2.0 - half) / (1.0 + z), (share + z / 2.0 + half) / (1.0 + z)]
-            .map(|edge| edge.clamp(0.0, 1.0))
+        wilson(self.correct(), self.trials.len())
     }
 }

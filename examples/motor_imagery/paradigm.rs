@@ -4,8 +4,9 @@ use std::error::Error;
 
 use neuraflow::dataflow::{Complete, Flow};
 use neuraflow::model::Decision;
-use neuraflow::ops::decode::{Csp, Mdm, Model, TangentLogistic, Trials};
+use neuraflow::ops::decode::{Csp, FilterBankCsp, Mdm, Model, TangentLogistic, Trials};
 use neuraflow::ops::feature::Covariance;
+use neuraflow::ops::filter::FilterBank;
 use neuraflow::ops::kernel::linalg::Estimator;
 use neuraflow::prelude::*;
 use neuraflow::sinks::bounded;
@@ -20,14 +21,19 @@ const CAPACITY: usize = 64;
 /// How trials' covariances are estimated: spatial filters need no shrinkage, distances do.
 pub fn estimator(options: &Options, model: Option<&Model>) -> Estimator {
     let csp = model.map_or(options.decoder == Method::Csp, |model| model.csp().is_some());
-    if csp { Estimator::Sample } else { Estimator::Oas }
+    if csp || in_bands(options, model) { Estimator::Sample } else { Estimator::Oas }
+}
+
+/// Whether there is a filter bank in the place of the filter.
+fn in_bands(options: &Options, model: Option<&Model>) -> bool {
+    model.map_or(options.decoder == Method::FilterBank, |model| model.filter_bank().is_some())
 }
 
 /// Filter, epochs around the markers, covariances.
 fn trials(
     source: Replay,
     options: &Options,
-    estimator: Estimator,
+    model: Option<&Model>,
     page: Option<&HtmlReport>,
 ) -> Flow<Features, Complete> {
     let seconds = |seconds: f64| Span::nanos((seconds * 1e9).round() as i64);
@@ -42,6 +48,13 @@ fn trials(
             .markers(page.markers())
             .branch(|raw| raw.window(Tumbling::millis(50)).feature(spectrum).sink(page.spectrum()));
     }
+    let (estimator, bands) = (estimator(options, model), options.bands.clone());
+    if in_bands(options, model) {
+        return signal
+            .stage(move || FilterBank::new(4, bands.clone()))
+            .epochs(epochs)
+            .feature(move || Covariance::new(estimator).by_band());
+    }
     signal
         .stage(move || Butterworth::bandpass(4, band.clone()))
         .epochs(epochs)
@@ -52,7 +65,7 @@ fn trials(
 pub fn fit(options: &Options) -> Result<Model, Box<dyn Error>> {
     let file = options.train.as_ref().ok_or("expected a recording to train with")?;
     let (sink, covariances) = bounded(CAPACITY, Overflow::Block);
-    let pipeline = trials(Replay::open(file)?, options, estimator(options, None), None).sink(sink).build()?;
+    let pipeline = trials(Replay::open(file)?, options, None, None).sink(sink).build()?;
     let running = pipeline.spawn(Workers::new(1))?;
     let covariances: Vec<Features> = covariances.iter().collect();
     running.join()?;
@@ -61,6 +74,7 @@ pub fn fit(options: &Options) -> Result<Model, Box<dyn Error>> {
         Method::Csp => Csp::new(options.filters).fit(&trials)?,
         Method::Mdm => Mdm::new().fit(&trials)?,
         Method::Tangent => TangentLogistic::new().fit(&trials)?,
+        Method::FilterBank => FilterBankCsp::new(options.filters).fit(&trials)?,
     })
 }
 
@@ -80,10 +94,8 @@ pub fn decode(
     let source = Replay::open(&options.test)?.speed(options.speed).packet(options.packet as usize);
     let (sink, decisions) = bounded(CAPACITY, Overflow::Block);
     let decoder = model.clone();
-    let pipeline = trials(source, options, estimator(options, Some(model)), page)
-        .decode(move || decoder.decoder())
-        .sink(sink)
-        .build()?;
+    let pipeline =
+        trials(source, options, Some(model), page).decode(move || decoder.decoder()).sink(sink).build()?;
     let contract = pipeline.latencies().last().map(|path| path.latency).unwrap_or_default();
     let running = pipeline.spawn(Workers::new(usize::from(options.workers)))?;
     let decisions = decisions.iter().collect();

@@ -2,9 +2,10 @@
 
 use std::fmt;
 
+use super::interval::wilson;
 use super::result::Trial;
 
-/// How many trials were right, with Wilson's 95 % interval (E. B. Wilson 1927, J. Am. Stat. Assoc. 22:209–212).
+/// How many trials were right, with its 95 % interval.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Accuracy {
     pub correct: usize,
@@ -21,13 +22,7 @@ impl Accuracy {
     }
 
     pub fn ci95(self) -> [f64; 2] {
-        const Z: f64 = 1.959_963_984_540_054;
-        let (n, p) = (self.n.max(1) as f64, self.share());
-        let centre = p + Z * Z / (2.0 * n);
-        let half = Z * (p * (1.0 - p) / n + Z * Z / (4.0 * n * n)).sqrt();
-        let scale = 1.0 + Z * Z / n;
-        // Rounding must not put none or all of them outside.
-        [((centre - half) / scale).clamp(0.0, p), ((centre + half) / scale).clamp(p, 1.0)]
+        wilson(self.correct, self.n)
     }
 }
 

@@ -4,6 +4,8 @@
 
 mod accuracy;
 mod graph;
+#[path = "../shared/interval.rs"]
+mod interval;
 mod options;
 mod result;
 mod text;

@@ -97,6 +97,24 @@ def running(x):
     return rows
 
 
+def tangents():
+    """Epochs of a signal as vectors in the tangent space at the mean of all."""
+    rows = []
+    for case, (epochs, samples, channels) in enumerate([(6, 50, 3), (9, 40, 5)]):
+        x = signal(np.random.Generator(np.random.PCG64(150 + case)), epochs * samples, channels)
+        covariances = np.array([oas(epoch)[0] for epoch in np.split(x, epochs)])
+        mean = mean_riemann(covariances, tol=1e-13, maxiter=200)
+        rows.append(
+            {
+                "channels": channels,
+                "samples": samples,
+                "quarters": (4 * x).astype(int).ravel().tolist(),
+                "vectors": flat(tangent_space(covariances, mean)),
+            }
+        )
+    return rows
+
+
 def trials(random, classes, each, channels):
     """Classes whose power is in other mixtures of sources."""
     mixing = np.eye(channels) + 0.5 * random.standard_normal((channels, channels))
@@ -150,7 +168,12 @@ def decoders():
 
 
 def main():
-    for name, rows in [("covariances", estimators()), ("geometry", geometry()), ("decoders", decoders())]:
+    for name, rows in [
+        ("covariances", estimators()),
+        ("geometry", geometry()),
+        ("tangents", tangents()),
+        ("decoders", decoders()),
+    ]:
         lines = ",\n".join(json.dumps(row, separators=(",", ":")) for row in rows)
         (Path(sys.argv[1]) / f"{name}.json").write_text(f'{{"{name}":[\n{lines}\n]}}\n')
 

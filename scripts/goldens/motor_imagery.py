@@ -20,6 +20,7 @@ import numpy as np
 import pyedflib
 from pyriemann.classification import MDM
 from pyriemann.estimation import Covariances
+from pyriemann.geometry.covariance import covariances
 from pyriemann.spatialfilters import CSP
 from pyriemann.tangentspace import TangentSpace
 from scipy import signal
@@ -40,13 +41,35 @@ DECODERS = {
 }
 
 
-def epochs(name):
+# Those of K. K. Ang et al. (2012).
+BANDS = [(low, low + 4) for low in range(4, 40, 4)]
+
+
+class FilterBank:
+    """Common spatial patterns in every band, and one shrunk discriminant."""
+
+    def fit(self, x, y):
+        self.bands = [CSP(nfilter=4).fit(covariances(band, estimator="scm"), y) for band in x]
+        self.shrunk = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto").fit(self.features(x), y)
+        return self
+
+    def features(self, x):
+        return np.hstack([csp.transform(covariances(band, estimator="scm")) for csp, band in zip(self.bands, x)])
+
+    def predict(self, x):
+        return self.shrunk.predict(self.features(x))
+
+    def predict_proba(self, x):
+        return self.shrunk.predict_proba(self.features(x))
+
+
+def epochs(name, low=8, high=30):
     """Filtered epochs [epoch][channel][sample] from 0.5 to 3.5 s after each cue, and the cues' labels."""
     with pyedflib.EdfReader(str(DATA / f"{name}.edf")) as file:
         x = np.array([file.readSignal(channel) for channel in range(64)])
         onsets, _, labels = file.readAnnotations()
     # Causal, from the steady state of the first sample.
-    sos = signal.butter(4, [8, 30], "bandpass", fs=RATE, output="sos")
+    sos = signal.butter(4, [low, high], "bandpass", fs=RATE, output="sos")
     state = signal.sosfilt_zi(sos)[:, None, :] * x[None, :, :1]
     x, _ = signal.sosfilt(sos, x, axis=1, zi=state)
     cut, cues = [], []
@@ -66,8 +89,10 @@ def main():
     for train, test in PAIRS:
         (x, y), (unseen, truth) = recordings[train], recordings[test]
         row = {"train": train, "test": test, "truth": truth.tolist()}
-        for name, make in DECODERS.items():
-            fitted = make().fit(x, y)
+        fits = {name: (make().fit(x, y), unseen) for name, make in DECODERS.items()}
+        banks = [[epochs(name, *band)[0] for band in BANDS] for name in (train, test)]
+        fits["filter-bank"] = (FilterBank().fit(banks[0], y), banks[1])
+        for name, (fitted, unseen) in fits.items():
             probabilities = fitted.predict_proba(unseen).max(axis=1)
             row[name] = {
                 "labels": fitted.predict(unseen).tolist(),

@@ -12,7 +12,9 @@ use neuraflow_core::model::{
 use neuraflow_core::operator::{Latency, Operator, OperatorError, WindowItem, WindowSpec};
 use neuraflow_core::testing::Random;
 use neuraflow_core::testing::conformance::{Check, Report, window_operator};
-use neuraflow_ops::decode::{Csp, Decoder, FitError, Mdm, Model, ModelError, TangentLogistic, Trials};
+use neuraflow_ops::decode::{
+    Csp, Decoder, FitError, Mdm, Model, ModelError, TangentLogistic, Trials, Xdawn, XdawnLda, XdawnTangent,
+};
 use neuraflow_ops::feature::Covariance;
 use neuraflow_ops::kernel::linalg::{Estimator, LinalgError, covariance};
 
@@ -42,6 +44,22 @@ fn models() -> [Model; 4] {
         Csp::new(3).shrunk().fit(&trials).unwrap(),
         Mdm::new().fit(&trials).unwrap(),
         TangentLogistic::new().fit(&trials).unwrap(),
+    ]
+}
+
+/// Models of epochs: something at C4 after some samples, or nothing.
+fn evoked_models() -> [Model; 2] {
+    let rate = SamplingRate::hz(160).unwrap();
+    let mut trials = Trials::epochs(NAMES, 12, rate, ["left", "right"]).unwrap().band(8.0..30.0);
+    let mut random = Random::new(9);
+    for n in 0..16 {
+        let noise = |at: usize| if n % 2 == 1 && at > 30 { 12.0 } else { 0.0 } + 3.0 * random.unit();
+        trials.push(n % 2, &(0..36).map(noise).collect::<Vec<f64>>()).unwrap();
+    }
+    let trials = trials.reject_above(100.0).unwrap();
+    [
+        XdawnLda::new(Xdawn::oas(1)).means_of(4).shrunk().fit(&trials).unwrap(),
+        XdawnTangent::new(Xdawn::oas(2)).fit(&trials).unwrap(),
     ]
 }
 
@@ -202,7 +220,7 @@ fn a_model_survives_its_file_and_damage_is_noticed() {
     let directory = std::env::temp_dir().join(format!("neuraflow-models-{}", std::process::id()));
     std::fs::create_dir_all(&directory).unwrap();
     let mut random = Random::new(11);
-    for (number, model) in models().iter().enumerate() {
+    for (number, model) in models().iter().chain(&evoked_models()).enumerate() {
         let path = directory.join(number.to_string());
         model.save(&path).unwrap();
         let again = Model::load(&path).unwrap();
@@ -229,7 +247,8 @@ fn a_model_survives_its_file_and_damage_is_noticed() {
             body.truncate(body.len() - random.below(2) * random.below(40));
             if let Ok(model) = Model::from_bytes(&sealed(&body, 1)) {
                 let channels = model.montage().len();
-                let unit: Vec<f64> = (0..channels * channels)
+                let columns = model.xdawn().map_or(channels, |xdawn| xdawn.evoked()[0].len());
+                let unit: Vec<f64> = (0..channels * columns)
                     .map(|n| if n % (channels + 1) == 0 { 1.0 } else { 0.0 })
                     .collect();
                 let _ = model.decide(&unit);

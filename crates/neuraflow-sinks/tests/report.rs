@@ -12,7 +12,7 @@ use neuraflow_core::model::{
 };
 use neuraflow_core::operator::Item;
 use neuraflow_core::sink::{Placement, Sink, SinkContext, SinkError, SinkWriter};
-use neuraflow_sinks::report::HtmlReport;
+use neuraflow_sinks::report::{HtmlReport, Response};
 
 fn path(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name)
@@ -273,4 +273,30 @@ fn results_and_maps_of_the_head_stand_on_the_page() {
     for number in ["2.0", "0.5", "-1.0", "0.25", "9.0"] {
         assert!(html.contains(&format!("<data value=\"{number}\">")), "{number}");
     }
+}
+
+#[test]
+fn evoked_responses_are_drawn_with_their_intervals() {
+    let path = path("responses.html");
+    let report = HtmlReport::create(&path).unwrap();
+    let response = |name: &str, mean: Vec<f64>| Response {
+        name: name.into(),
+        low: mean.iter().map(|value| value - 1.0).collect(),
+        high: mean.iter().map(|value| value + 1.0).collect(),
+        mean,
+    };
+    let both = vec![
+        response("target <9>", vec![0.0, 1.5, 3.0, f64::NAN]),
+        response("other", vec![0.0, -1.0, -2.0, -1.0]),
+    ];
+    report.responses("Evoked", "95 %.", [-100.0, 0.0, 100.0, 200.0], [("Pz".to_owned(), both)]);
+    report.responses("Nothing", "", [], [("Pz".to_owned(), vec![Response::default()])]);
+    report.write(&Report::default()).unwrap();
+    let html = fs::read_to_string(path).unwrap();
+    assert!(html.contains("target &lt;9&gt; strongest after 100 ms, 3.00 µV") && !html.contains("<9>"));
+    // From −3 to 4 µV: the middle of the second sample lies at 4.5 of 7, a third along.
+    assert!(html.contains("<path class=\"line a\" d=\"M0.0 57.1L333.3 35.7L666.7 14.3\""), "{html}");
+    assert_eq!(html.matches("<path class=\"area ").count(), 2);
+    assert!(html.contains("<path class=\"marker\" d=\"M333.3 100.0L333.3 0.0\""));
+    assert!(html.contains("No response to draw") && html.contains("<data value=\"-2.0\">"));
 }

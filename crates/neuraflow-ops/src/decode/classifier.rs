@@ -2,18 +2,22 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::ModelError;
 use super::csp::SpatialPatterns;
+use super::layout::Layout;
 use super::lda::Lda;
 use super::logistic::Logistic;
-use crate::kernel::linalg::{LinalgError, TangentSpace};
+use super::{EvokedFilters, ModelError, filter_bank_csp, xdawn_lda};
+use crate::kernel::linalg::{Estimator, LinalgError, TangentSpace};
 
-/// A fitted decoder: from the covariance of a trial to a score for each class.
+/// A fitted decoder: from the numbers of a trial to a score for each class.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) enum Classifier {
     Csp { patterns: SpatialPatterns, lda: Lda },
     Mdm { means: Vec<TangentSpace> },
     Tangent { space: TangentSpace, logistic: Logistic },
+    FilterBankCsp { patterns: Vec<SpatialPatterns>, lda: Lda },
+    XdawnLda { filters: EvokedFilters, means_of: usize, lda: Lda },
+    XdawnTangent { filters: EvokedFilters, estimator: Estimator, space: TangentSpace, logistic: Logistic },
 }
 
 impl Classifier {
@@ -22,64 +26,52 @@ impl Classifier {
             Self::Csp { .. } => "common spatial patterns + linear discriminant",
             Self::Mdm { .. } => "minimum distance to mean",
             Self::Tangent { .. } => "tangent space + logistic regression",
+            Self::FilterBankCsp { .. } => "filter-bank common spatial patterns + linear discriminant",
+            Self::XdawnLda { .. } => "xDAWN + linear discriminant",
+            Self::XdawnTangent { .. } => "xDAWN covariances + tangent space + logistic regression",
+        }
+    }
+
+    /// What it decides on.
+    pub(super) fn layout(&self) -> Layout {
+        match self {
+            Self::Csp { .. } | Self::Mdm { .. } | Self::Tangent { .. } => Layout::Covariance,
+            Self::FilterBankCsp { patterns, .. } => Layout::Bands(patterns.len()),
+            Self::XdawnLda { filters, .. } | Self::XdawnTangent { filters, .. } => {
+                Layout::Samples(filters.samples())
+            }
         }
     }
 
     /// The logarithm of each class's probability, but for what all classes share.
-    pub(super) fn scores(&self, covariance: &[f64]) -> Result<Vec<f64>, LinalgError> {
+    pub(super) fn scores(&self, values: &[f64]) -> Result<Vec<f64>, LinalgError> {
         match self {
-            Self::Csp { patterns, lda } => {
-                let features = patterns.features(covariance);
-                match features.iter().all(|feature| feature.is_finite()) {
-                    true => Ok(lda.scores(&features)),
-                    // A filter through which nothing comes: its variance is 0, or less by rounding.
-                    false => {
-                        let order = features.len();
-                        let rank = features.iter().filter(|feature| feature.is_finite()).count();
-                        Err(LinalgError::Rank { rank, order })
-                    }
-                }
-            }
+            Self::Csp { patterns, lda } => of_variances(lda, &patterns.features(values)),
             Self::Mdm { means } => {
-                let score =
-                    |mean: &TangentSpace| mean.distance(covariance).map(|distance| -distance * distance);
+                let score = |mean: &TangentSpace| mean.distance(values).map(|distance| -distance * distance);
                 means.iter().map(score).collect()
             }
-            Self::Tangent { space, logistic } => Ok(vec![0.0, logistic.score(&space.vector(covariance)?)]),
+            Self::Tangent { space, logistic } => Ok(vec![0.0, logistic.score(&space.vector(values)?)]),
+            Self::FilterBankCsp { patterns, lda } => {
+                of_variances(lda, &filter_bank_csp::features(patterns, values))
+            }
+            Self::XdawnLda { filters, means_of, lda } => {
+                Ok(lda.scores(&xdawn_lda::features(filters, *means_of, values)?))
+            }
+            Self::XdawnTangent { filters, estimator, space, logistic } => {
+                let covariance = filters.covariance(values, *estimator)?;
+                Ok(vec![0.0, logistic.score(&space.vector(&covariance)?)])
+            }
         }
     }
 
     /// Checks a classifier that was read against the channels and classes that came with it.
     pub(super) fn check(&self, channels: usize, classes: usize) -> Result<(), ModelError> {
-        let same = |what, expected: usize, found: usize| {
-            let (expected, text) = (expected.to_string(), found.to_string());
-            if expected == text { Ok(()) } else { Err(ModelError::Invalid { what, expected, found: text }) }
-        };
-        let finite = |what, values: &[f64]| match values.iter().find(|value| !value.is_finite()) {
-            Some(found) => {
-                let (expected, found) = ("finite numbers".to_owned(), found.to_string());
-                Err(ModelError::Invalid { what, expected, found })
-            }
-            None => Ok(()),
-        };
         match self {
-            Self::Csp { patterns: SpatialPatterns { filters, patterns, eigenvalues }, lda } => {
+            Self::Csp { patterns, lda } => {
                 same("classes of CSP", 2, classes)?;
-                same("patterns", filters.len(), patterns.len())?;
-                same("eigenvalues", filters.len(), eigenvalues.len())?;
-                finite("eigenvalues", eigenvalues)?;
-                for row in filters.iter().chain(patterns) {
-                    same("channels of a filter", channels, row.len())?;
-                    finite("filters", row)?;
-                }
-                same("classes of the discriminant", classes, lda.weights.len())?;
-                same("offsets of the discriminant", classes, lda.offsets.len())?;
-                finite("offsets", &lda.offsets)?;
-                for weights in &lda.weights {
-                    same("weights of the discriminant", filters.len(), weights.len())?;
-                    finite("weights", weights)?;
-                }
-                Ok(())
+                patterns.check(channels)?;
+                lda.check(classes, patterns.filters.len())
             }
             Self::Mdm { means } => {
                 same("class means", classes, means.len())?;
@@ -88,11 +80,62 @@ impl Classifier {
             Self::Tangent { space, logistic } => {
                 same("classes of the regression", 2, classes)?;
                 same("channels of the reference", channels, space.order())?;
-                same("weights of the regression", space.dimension(), logistic.weights.len())?;
-                finite("weights", &logistic.weights)?;
-                finite("intercept", &[logistic.intercept])
+                logistic.check(space.dimension())
+            }
+            Self::FilterBankCsp { patterns, lda } => {
+                same("classes of CSP", 2, classes)?;
+                let bands = patterns.len();
+                if bands == 0 || !channels.is_multiple_of(bands) {
+                    let (expected, found) =
+                        (format!("a divisor of the {channels} channels"), bands.to_string());
+                    return Err(ModelError::Invalid { what: "number of bands", expected, found });
+                }
+                patterns.iter().try_for_each(|band| band.check(channels / bands))?;
+                lda.check(classes, patterns.iter().map(|band| band.filters.len()).sum())
+            }
+            Self::XdawnLda { filters, means_of, lda } => {
+                filters.check(channels)?;
+                if !(1..=filters.samples()).contains(means_of) {
+                    let expected = format!("from 1 to {}", filters.samples());
+                    let found = means_of.to_string();
+                    return Err(ModelError::Invalid { what: "samples of a mean", expected, found });
+                }
+                lda.check(classes, filters.filters.len() * filters.samples().div_ceil(*means_of))
+            }
+            Self::XdawnTangent { filters, space, logistic, .. } => {
+                same("classes of the regression", 2, classes)?;
+                filters.check(channels)?;
+                same("rows of the reference", 2 * filters.filters.len(), space.order())?;
+                logistic.check(space.dimension())
             }
         }
+    }
+}
+
+/// The scores of logarithms of variances.
+fn of_variances(lda: &Lda, features: &[f64]) -> Result<Vec<f64>, LinalgError> {
+    let finite = features.iter().filter(|feature| feature.is_finite()).count();
+    if finite == features.len() {
+        return Ok(lda.scores(features));
+    }
+    // A filter through which nothing comes: its variance is 0, or less by rounding.
+    Err(LinalgError::Rank { rank: finite, order: features.len() })
+}
+
+/// A part that was read is as large as the other parts call for.
+pub(super) fn same(what: &'static str, expected: usize, found: usize) -> Result<(), ModelError> {
+    let (expected, text) = (expected.to_string(), found.to_string());
+    if expected == text { Ok(()) } else { Err(ModelError::Invalid { what, expected, found: text }) }
+}
+
+/// All numbers of a part that was read are numbers.
+pub(super) fn finite(what: &'static str, values: &[f64]) -> Result<(), ModelError> {
+    match values.iter().find(|value| !value.is_finite()) {
+        Some(found) => {
+            let (expected, found) = ("finite numbers".to_owned(), found.to_string());
+            Err(ModelError::Invalid { what, expected, found })
+        }
+        None => Ok(()),
     }
 }
 

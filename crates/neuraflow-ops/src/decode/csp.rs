@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::classifier::Classifier;
+use super::classifier::{Classifier, finite, same};
 use super::lda::Lda;
-use super::{FitError, Model, Trials};
+use super::{FitError, Model, ModelError, Trials};
 use crate::kernel::linalg::{LinalgError, Spectrum, dot};
 
 /// Common spatial patterns and a linear discriminant on the logarithm of their variances: for two classes.
@@ -60,6 +60,7 @@ impl Csp {
     pub fn fit(&self, trials: &Trials) -> Result<Model, FitError> {
         trials.two_classes()?;
         trials.at_least(2)?;
+        let covariances = trials.covariances()?;
         let (channels, filters) = (trials.montage.len(), self.filters);
         if filters == 0 || filters > channels {
             let expected = format!("from 1 to {channels}, the number of channels");
@@ -69,16 +70,15 @@ impl Csp {
             let class = "all classes; fewer filters or a shrunk discriminant need less".to_owned();
             return Err(FitError::TooFewTrials { class, needed: filters + 2, found: trials.len() });
         }
-        let patterns = SpatialPatterns::fit(trials, filters)
+        let patterns = SpatialPatterns::fit(&trials.mean(0), &trials.mean(1), filters)
             .map_err(FitError::numbers("mean covariance of both classes"))?;
-        let features =
-            trials.covariances.iter().zip(&trials.labels).enumerate().map(|(trial, (c, label))| {
-                let features = patterns.features(c);
-                match features.iter().all(|feature| feature.is_finite()) {
-                    true => Ok(features),
-                    false => Err(FitError::Missing { trial, class: trials.classes[*label].clone() }),
-                }
-            });
+        let features = covariances.iter().zip(&trials.labels).enumerate().map(|(trial, (c, label))| {
+            let features = patterns.features(c);
+            match features.iter().all(|feature| feature.is_finite()) {
+                true => Ok(features),
+                false => Err(FitError::Missing { trial, class: trials.classes[*label].clone() }),
+            }
+        });
         let features: Vec<Vec<f64>> = features.collect::<Result<_, _>>()?;
         let lda = Lda::fit(&features, &trials.labels, 2, self.shrunk)
             .map_err(FitError::numbers("covariance of the CSP features"))?;
@@ -95,11 +95,11 @@ pub struct SpatialPatterns {
 }
 
 impl SpatialPatterns {
-    fn fit(trials: &Trials, filters: usize) -> Result<Self, LinalgError> {
-        let [first, second] = [0, 1].map(|class| mean(&trials.of_class(class)));
-        let both: Vec<f64> = first.iter().zip(&second).map(|(first, second)| first + second).collect();
-        let channels = trials.montage.len();
-        let spectrum = Spectrum::against(&second, &both)?;
+    /// Of the classes' mean covariances.
+    pub(super) fn fit(first: &[f64], second: &[f64], filters: usize) -> Result<Self, LinalgError> {
+        let both: Vec<f64> = first.iter().zip(second).map(|(first, second)| first + second).collect();
+        let channels = both.len().isqrt();
+        let spectrum = Spectrum::against(second, &both)?;
         let mut order: Vec<usize> = (0..channels).collect();
         let contrast = |at: &usize| (spectrum.values[*at] - 0.5).abs();
         order.sort_by(|a, b| contrast(b).total_cmp(&contrast(a)));
@@ -120,6 +120,17 @@ impl SpatialPatterns {
             found.eigenvalues.push(spectrum.values[at]);
         }
         Ok(found)
+    }
+
+    /// Checks patterns that were read.
+    pub(super) fn check(&self, channels: usize) -> Result<(), ModelError> {
+        same("patterns", self.filters.len(), self.patterns.len())?;
+        same("eigenvalues", self.filters.len(), self.eigenvalues.len())?;
+        finite("eigenvalues", &self.eigenvalues)?;
+        self.filters.iter().chain(&self.patterns).try_for_each(|row| {
+            same("channels of a filter", channels, row.len())?;
+            finite("filters", row)
+        })
     }
 
     /// The filters `[filter][channel]`, those that tell the classes apart best first.
@@ -146,13 +157,4 @@ impl SpatialPatterns {
         };
         self.filters.iter().map(variance).collect()
     }
-}
-
-fn mean(covariances: &[&[f64]]) -> Vec<f64> {
-    let mut sums = vec![0.0; covariances.first().map_or(0, |first| first.len())];
-    for covariance in covariances {
-        sums.iter_mut().zip(*covariance).for_each(|(sum, value)| *sum += value);
-    }
-    sums.iter_mut().for_each(|sum| *sum /= covariances.len() as f64);
-    sums
 }

@@ -8,20 +8,24 @@ use neuraflow_core::operator::{Latency, Operator, OperatorError};
 
 use super::Model;
 use super::classifier::choose;
+use super::layout::Layout;
 
-/// Decides with a fitted [`Model`] which class each covariance belongs to.
+/// Decides with a fitted [`Model`] which class each covariance or epoch belongs to.
 ///
-/// Input: the output of [`Covariance`](crate::feature::Covariance), over epochs or a look-back. Output: the name of the
+/// Input: the output of the feature that it was fitted to, [`Covariance`](crate::feature::Covariance) or
+/// [`Samples`](crate::feature::Samples), over epochs or a look-back. Output: the name of the
 /// most probable class with its probability, or why there is none: [`WarmUp`](NoDecision::WarmUp) while filters or look-back
-/// are not filled, [`Gap`](NoDecision::Gap) where less than nine tenths of the samples were received or the covariance is
-/// NaN, [`Degenerate`](NoDecision::Degenerate) where it is singular and the model cannot do with that. No latency.
+/// are not filled, [`Gap`](NoDecision::Gap) where less than nine tenths of the samples were received or a number is
+/// NaN, [`Artifact`](NoDecision::Artifact) beyond the model's [limit](Model::limit), [`Degenerate`](NoDecision::Degenerate) where
+/// a covariance is singular and the model cannot do with that, or where nothing comes through a filter. No latency.
 ///
-/// While it runs it can be given another model, of the same montage, rate, band and classes: [`Model::reload`]. State: that
+/// While it runs it can be given another model, of the same montage, rate, band, classes and kind of numbers: [`Model::reload`]. State: that
 /// model, once there is one.
 ///
 /// # Errors
-/// `prepare` and `open`: other channels than the model was fitted to, or in another order; another sampling rate. `control`: what is no
-/// model, or one that was fitted to something else; it goes on with the one it has. `process`, without a pipeline: another sampling rate.
+/// `prepare` and `open`: other channels than the model was fitted to, or in another order; epochs of another length; another sampling rate.
+/// `control`: what is no model, or one that was fitted to something else; it goes on with the one it has. `process`, without a pipeline: another
+/// sampling rate.
 #[derive(Clone, Debug)]
 pub struct Decoder {
     model: Model,
@@ -53,7 +57,7 @@ impl Decoder {
     fn same_montage(&self, names: &[String], axis: &str) -> Result<(), OperatorError> {
         difference(self.model.montage(), names, "channel", "channels").map_or(Ok(()), |(expected, found)| {
             Err(OperatorError::Spec {
-                what: "montage of the covariance",
+                what: "montage of the trials",
                 expected: format!(
                     "{expected}, as the model was fitted; record that montage, or fit to this one"
                 ),
@@ -91,6 +95,9 @@ impl Decoder {
         if let Some((expected, found)) = difference(own.classes(), other.classes(), "class", "classes") {
             return refused("classes of a reloaded model", expected, found);
         }
+        if own.layout() != other.layout() {
+            return refused("numbers of a reloaded model", own.layout().name(), other.layout().name());
+        }
         if own.band() != other.band() {
             let hz = |band: Option<std::ops::Range<f64>>| match band {
                 Some(band) => format!("{} to {} Hz", band.start, band.end),
@@ -117,7 +124,17 @@ impl Operator for Decoder {
 
     fn prepare(&mut self, spec: &Arc<FeatureSpec>) -> Result<Arc<[String]>, OperatorError> {
         self.same_montage(&spec.rows, "rows")?;
-        self.same_montage(&spec.columns, "columns")?;
+        match (self.model.layout(), Layout::of(spec)) {
+            (Layout::Covariance, _) => self.same_montage(&spec.columns, "columns")?,
+            (expected, found) if Some(expected) == found => {}
+            (expected, found) => {
+                return Err(OperatorError::Spec {
+                    what: "numbers to decide on",
+                    expected: format!("{}, as the model was fitted", expected.name()),
+                    found: found.map_or_else(|| spec.columns.join(", "), Layout::name),
+                });
+            }
+        }
         Ok(Arc::clone(self.model.classes()))
     }
 
@@ -134,6 +151,8 @@ impl Operator for Decoder {
             || input.values.iter().any(|value| !value.is_finite())
         {
             Err(NoDecision::Gap)
+        } else if self.model.is_artifact(&input.values) {
+            Err(NoDecision::Artifact)
         } else {
             self.model.scores(&input.values).map_err(|_| NoDecision::Degenerate).map(|scores| {
                 let (class, confidence) = choose(&scores);

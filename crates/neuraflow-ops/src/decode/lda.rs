@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::ModelError;
+use super::classifier::{finite, same};
 use crate::kernel::linalg::{Estimator, LinalgError, Spectrum, covariance, dot, solve};
 
 /// A linear score for each class: the logarithm of its probability, but for what all classes share.
@@ -52,6 +54,17 @@ impl Lda {
             weights.push(weight);
         }
         Ok(Self { weights, offsets })
+    }
+
+    /// Checks a discriminant that was read.
+    pub(super) fn check(&self, classes: usize, features: usize) -> Result<(), ModelError> {
+        same("classes of the discriminant", classes, self.weights.len())?;
+        same("offsets of the discriminant", classes, self.offsets.len())?;
+        finite("offsets", &self.offsets)?;
+        self.weights.iter().try_for_each(|weights| {
+            same("weights of the discriminant", features, weights.len())?;
+            finite("weights", weights)
+        })
     }
 
     pub(super) fn scores(&self, features: &[f64]) -> Vec<f64> {

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::ModelError;
+use super::classifier::{finite, same};
 use crate::kernel::linalg::{LinalgError, dot, solve};
 
 /// `ln(p / (1 − p)) = wᵀ x + b` for the probability `p` of the second class.
@@ -55,6 +57,13 @@ impl Logistic {
         }
         let (what, iterations) = ("logistic regression", ITERATIONS);
         Err(LinalgError::NotConverged { what, iterations, residual: moved })
+    }
+
+    /// Checks a regression that was read.
+    pub(super) fn check(&self, features: usize) -> Result<(), ModelError> {
+        same("weights of the regression", features, self.weights.len())?;
+        finite("weights", &self.weights)?;
+        finite("intercept", &[self.intercept])
     }
 
     /// The score of the second class; that of the first is 0.

@@ -37,6 +37,7 @@ impl Mdm {
     /// A class without a trial; a singular covariance.
     pub fn fit(&self, trials: &Trials) -> Result<Model, FitError> {
         trials.at_least(1)?;
+        trials.covariances()?;
         let means = trials.classes.iter().enumerate().map(|(class, name)| {
             riemann_mean(&trials.of_class(class))
                 .and_then(|mean| TangentSpace::at(&mean))

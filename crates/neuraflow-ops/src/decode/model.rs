@@ -9,12 +9,13 @@ use serde::{Deserialize, Serialize};
 
 use super::classifier::{Classifier, choose};
 use super::csp::SpatialPatterns;
-use super::{Decoder, ModelError, Trials, envelope};
+use super::layout::{Layout, peak_to_peak};
+use super::{Decoder, EvokedFilters, ModelError, Trials, envelope};
 use crate::kernel::linalg::LinalgError;
 
 /// A fitted decoder, and what it was fitted to: montage, sampling rate, band and the names of the classes.
 ///
-/// Cheap to clone. In a pipeline, behind a [`Covariance`](crate::feature::Covariance) set as in training:
+/// Cheap to clone. In a pipeline, behind a [`Covariance`](crate::feature::Covariance) or [`Samples`](crate::feature::Samples) set as in training:
 /// `.decode(move || model.decoder())`. On a file it is a versioned envelope with a checksum; what is read is checked, and
 /// takes no more memory than the file is long.
 ///
@@ -38,6 +39,7 @@ struct Fitted {
     rate: SamplingRate,
     band: Option<(f64, f64)>,
     classes: Arc<[String]>,
+    limit: Option<f64>,
     classifier: Classifier,
 }
 
@@ -48,6 +50,7 @@ struct Body {
     rate: (u64, u64),
     band: Option<(f64, f64)>,
     classes: Vec<Vec<u8>>,
+    limit: Option<f64>,
     classifier: Classifier,
 }
 
@@ -58,6 +61,7 @@ impl Model {
             rate: trials.rate,
             band: trials.band,
             classes: Arc::clone(&trials.classes),
+            limit: trials.limit,
             classifier,
         }))
     }
@@ -124,16 +128,52 @@ impl Model {
     pub fn csp(&self) -> Option<&SpatialPatterns> {
         match &self.0.classifier {
             Classifier::Csp { patterns, .. } => Some(patterns),
-            Classifier::Mdm { .. } | Classifier::Tangent { .. } => None,
+            _ => None,
         }
     }
 
-    /// The name of the most probable class of a trial with this covariance `[channel][channel]`, and its probability.
+    /// Its spatial filters and patterns in every band, if it has any.
+    pub fn filter_bank(&self) -> Option<&[SpatialPatterns]> {
+        match &self.0.classifier {
+            Classifier::FilterBankCsp { patterns, .. } => Some(patterns),
+            _ => None,
+        }
+    }
+
+    /// Its filters of evoked responses, if it has any.
+    pub fn xdawn(&self) -> Option<&EvokedFilters> {
+        match &self.0.classifier {
+            Classifier::XdawnLda { filters, .. } | Classifier::XdawnTangent { filters, .. } => Some(filters),
+            _ => None,
+        }
+    }
+
+    /// The greatest difference in µV between two values of a channel beyond which an epoch is an artifact, if one
+    /// [was set](Trials::reject_above).
+    pub fn limit(&self) -> Option<f64> {
+        self.0.limit
+    }
+
+    /// What it decides on.
+    pub(super) fn layout(&self) -> Layout {
+        self.0.classifier.layout()
+    }
+
+    /// Whether this epoch is beyond the limit.
+    pub(super) fn is_artifact(&self, values: &[f64]) -> bool {
+        match (self.0.limit, self.layout()) {
+            (Some(limit), Layout::Samples(samples)) => peak_to_peak(values, samples) > limit,
+            _ => false,
+        }
+    }
+
+    /// The name of the most probable class of a trial with this covariance `[channel][channel]`, or, if it was fitted to epochs,
+    /// with these samples `[channel][sample]`; and its probability.
     ///
     /// # Errors
     /// As [`scores`](Self::scores).
-    pub fn decide(&self, covariance: &[f64]) -> Result<(&str, f64), LinalgError> {
-        let (class, confidence) = choose(&self.scores(covariance)?);
+    pub fn decide(&self, values: &[f64]) -> Result<(&str, f64), LinalgError> {
+        let (class, confidence) = choose(&self.scores(values)?);
         Ok((&self.0.classes[class], confidence))
     }
 
@@ -141,13 +181,15 @@ impl Model {
     /// squared distances, or 0 and the regression's.
     ///
     /// # Errors
-    /// A covariance of another number of channels, with values that are not finite, or singular where that matters.
-    pub fn scores(&self, covariance: &[f64]) -> Result<Vec<f64>, LinalgError> {
-        let expected = self.0.montage.len() * self.0.montage.len();
-        if covariance.len() != expected {
-            return Err(LinalgError::Length { what: "a covariance", expected, found: covariance.len() });
+    /// A covariance of another number of channels, with values that are not finite, or singular where that matters; an epoch
+    /// of another size, or of which nothing comes through a filter.
+    pub fn scores(&self, values: &[f64]) -> Result<Vec<f64>, LinalgError> {
+        let channels = self.0.montage.len();
+        let expected = channels * self.layout().columns(channels);
+        if values.len() != expected {
+            return Err(LinalgError::Length { what: "a trial", expected, found: values.len() });
         }
-        self.0.classifier.scores(covariance)
+        self.0.classifier.scores(values)
     }
 
     /// Its bytes: an envelope with version and checksum.
@@ -155,13 +197,14 @@ impl Model {
     /// # Errors
     /// [`ModelError::Damaged`] for one that is too large to be read again.
     pub fn to_bytes(&self) -> Result<Vec<u8>, ModelError> {
-        let Fitted { montage, rate, band, classes, classifier } = &*self.0;
+        let Fitted { montage, rate, band, classes, limit, classifier } = &*self.0;
         let mut writer = SnapshotWriter::default();
         writer.put(&Body {
             montage: envelope::to_bytes(montage),
             rate: (rate.num(), rate.den()),
             band: *band,
             classes: envelope::to_bytes(classes),
+            limit: *limit,
             classifier: classifier.clone(),
         });
         envelope::seal(envelope::CLASSES, &writer.into_bytes().map_err(damaged)?)
@@ -186,6 +229,9 @@ impl Model {
         if body.band.is_some_and(|(low, high)| !(low.is_finite() && high.is_finite())) {
             return Err(invalid("band", "finite edges", format!("{:?}", body.band)));
         }
+        if body.limit.is_some_and(|limit| !(limit.is_finite() && limit > 0.0)) {
+            return Err(invalid("peak-to-peak limit", "one above 0", format!("{:?}", body.limit)));
+        }
         let mut trials = Trials::new(
             envelope::to_names("montage", body.montage)?,
             rate,
@@ -193,7 +239,7 @@ impl Model {
         )
         .map_err(|error| invalid("montage and classes", "those of trials", error.to_string()))?;
         body.classifier.check(trials.montage.len(), trials.classes.len())?;
-        trials.band = body.band;
+        (trials.band, trials.limit) = (body.band, body.limit);
         Ok(Self::new(&trials, body.classifier))
     }
 

@@ -55,20 +55,29 @@ impl TangentLogistic {
     pub fn fit(&self, trials: &Trials) -> Result<Model, FitError> {
         trials.two_classes()?;
         trials.at_least(1)?;
-        if !(self.c > 0.0 && self.c.is_finite()) {
-            let expected = "a finite number above 0".to_owned();
-            return Err(FitError::Setting { setting: "C", expected, found: self.c.to_string() });
-        }
-        let space = riemann_mean(&trials.covariances)
-            .and_then(|mean| TangentSpace::at(&mean))
-            .map_err(FitError::numbers("mean covariance of all trials"))?;
-        let vectors = trials.covariances.iter().enumerate().map(|(trial, covariance)| {
-            space.vector(covariance).map_err(FitError::numbers(format!("covariance of trial {trial}")))
-        });
-        let vectors: Vec<Vec<f64>> = vectors.collect::<Result<_, _>>()?;
-        let second: Vec<bool> = trials.labels.iter().map(|label| *label == 1).collect();
-        let logistic =
-            Logistic::fit(&vectors, &second, self.c).map_err(FitError::numbers("logistic regression"))?;
+        let (space, logistic) = regression(trials.covariances()?, &trials.labels, self.c)?;
         Ok(Model::new(trials, Classifier::Tangent { space, logistic }))
     }
+}
+
+/// The tangent space at the mean of these covariances, and the regression that tells label 1 from label 0 in it.
+pub(super) fn regression(
+    covariances: &[Vec<f64>],
+    labels: &[usize],
+    c: f64,
+) -> Result<(TangentSpace, Logistic), FitError> {
+    if !(c > 0.0 && c.is_finite()) {
+        let expected = "a finite number above 0".to_owned();
+        return Err(FitError::Setting { setting: "C", expected, found: c.to_string() });
+    }
+    let space = riemann_mean(covariances)
+        .and_then(|mean| TangentSpace::at(&mean))
+        .map_err(FitError::numbers("mean covariance of all trials"))?;
+    let vectors = covariances.iter().enumerate().map(|(trial, covariance)| {
+        space.vector(covariance).map_err(FitError::numbers(format!("covariance of trial {trial}")))
+    });
+    let vectors: Vec<Vec<f64>> = vectors.collect::<Result<_, _>>()?;
+    let second: Vec<bool> = labels.iter().map(|label| *label == 1).collect();
+    let logistic = Logistic::fit(&vectors, &second, c).map_err(FitError::numbers("logistic regression"))?;
+    Ok((space, logistic))
 }

@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use neuraflow_core::model::{Features, SamplingRate};
 
+use super::layout::{Layout, peak_to_peak};
 use super::{Centre, FitError};
 use crate::kernel::linalg::TangentSpace;
 
-/// Covariances of epochs, each with the class it belongs to.
+/// Covariances of epochs, or epochs themselves, each with the class it belongs to.
 ///
 /// They come out of the very pipeline that will decode, up to and including its
-/// [`Covariance`](crate::feature::Covariance); a class is what follows a marker of one label.
+/// [`Covariance`](crate::feature::Covariance) or [`Samples`](crate::feature::Samples); a class is what follows a marker of one label.
 ///
 /// ```
 /// use neuraflow_core::model::SamplingRate;
@@ -31,13 +32,17 @@ pub struct Trials {
     pub(super) rate: SamplingRate,
     pub(super) band: Option<(f64, f64)>,
     pub(super) classes: Arc<[String]>,
-    pub(super) covariances: Vec<Vec<f64>>,
-    /// The class of each covariance.
+    pub(super) layout: Layout,
+    /// The greatest difference between two values of a channel, beyond which an epoch is an artifact.
+    pub(super) limit: Option<f64>,
+    /// `[trial]`, and in it `[channel][column]`.
+    pub(super) values: Vec<Vec<f64>>,
+    /// The class of each trial.
     pub(super) labels: Vec<usize>,
 }
 
 impl Trials {
-    /// No trials yet, of these channels, rate and classes.
+    /// No trials yet: covariances of these channels, at this rate, of these classes.
     ///
     /// # Errors
     /// [`FitError::Classes`] for fewer than two classes or more than 1,024, [`FitError::Setting`] for no channel or more than
@@ -66,10 +71,63 @@ impl Trials {
             let (expected, found) = ("from 1 to 1,024".to_owned(), montage.len().to_string());
             return Err(FitError::Setting { setting: "channels", expected, found });
         }
-        Ok(Self { montage, rate, band: None, classes, covariances: Vec::new(), labels: Vec::new() })
+        let (values, labels) = (Vec::new(), Vec::new());
+        Ok(Self {
+            montage,
+            rate,
+            band: None,
+            classes,
+            layout: Layout::Covariance,
+            limit: None,
+            values,
+            labels,
+        })
     }
 
-    /// The trials that a pipeline put out as covariances of epochs. `classes` are pairs of a marker's label and the name of
+    /// No trials yet: epochs of so many samples of these channels, at this rate, of these classes.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new); [`FitError::Setting`] for no sample.
+    pub fn epochs<C: Into<String>, N: Into<String>>(
+        channels: impl IntoIterator<Item = C>,
+        samples: usize,
+        rate: SamplingRate,
+        classes: impl IntoIterator<Item = N>,
+    ) -> Result<Self, FitError> {
+        if samples == 0 {
+            let (setting, expected) = ("samples of an epoch", "1 or more".to_owned());
+            return Err(FitError::Setting { setting, expected, found: "0".to_owned() });
+        }
+        Ok(Self { layout: Layout::Samples(samples), ..Self::new(channels, rate, classes)? })
+    }
+
+    /// No trials yet: covariances of these channels in each of these bands in Hz, at this rate, of these classes.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new), of all channels in all bands; [`FitError::Setting`] for no band.
+    pub fn bands<C: Into<String>, N: Into<String>>(
+        channels: impl IntoIterator<Item = C>,
+        bands: impl IntoIterator<Item = Range<f64>>,
+        rate: SamplingRate,
+        classes: impl IntoIterator<Item = N>,
+    ) -> Result<Self, FitError> {
+        let bands: Vec<Range<f64>> = bands.into_iter().collect();
+        if bands.is_empty() {
+            let (setting, expected) = ("bands", "1 or more".to_owned());
+            return Err(FitError::Setting { setting, expected, found: "0".to_owned() });
+        }
+        let channels: Vec<String> = channels.into_iter().map(Into::into).collect();
+        let of_band = |band: &Range<f64>| {
+            channels.iter().map(|name| format!("{}-{} Hz {name}", band.start, band.end)).collect()
+        };
+        let rows: Vec<Vec<String>> = bands.iter().map(of_band).collect();
+        Ok(Self {
+            layout: Layout::Bands(bands.len()),
+            ..Self::new(rows.into_iter().flatten(), rate, classes)?
+        })
+    }
+
+    /// The trials that a pipeline put out, as covariances or samples of epochs. `classes` are pairs of a marker's label and the name of
     /// the class that it begins a trial of.
     ///
     /// Their order is that of streams and markers, whatever order they are given in.
@@ -86,18 +144,15 @@ impl Trials {
             return Err(FitError::TooFewTrials { class: "all classes".to_owned(), needed: 1, found: 0 });
         };
         let mut trials = Self::new(first.spec.rows.iter().cloned(), first.info.stream.rate, names)?;
+        trials.layout = Layout::of(&first.spec).unwrap_or(Layout::Covariance);
         let mut sorted: Vec<&Features> = features.iter().collect();
         sorted.sort_by_key(|trial| (trial.info.stream.key, trial.info.index));
         for (at, trial) in sorted.into_iter().enumerate() {
             let differs = |what, expected: String, found: String| {
                 Err(FitError::Layout { trial: at, what, expected, found })
             };
-            if trial.spec.rows != trial.spec.columns {
-                return differs(
-                    "layout",
-                    "a covariance, from feature::Covariance".into(),
-                    trial.spec.unit.clone(),
-                );
+            if Layout::of(&trial.spec) != Some(trials.layout) {
+                return differs("layout", trials.layout.name(), trial.spec.unit.clone());
             }
             if trial.spec.rows != trials.montage {
                 return differs("montage", trials.montage.join(" "), trial.spec.rows.join(" "));
@@ -117,28 +172,30 @@ impl Trials {
         Ok(trials)
     }
 
-    /// One more trial: the number of its class and its covariance `[channel][channel]`.
+    /// One more trial: the number of its class and its covariance `[channel][channel]`, or, one after the other, its
+    /// covariances in all bands, or its samples `[channel][sample]`.
     ///
     /// # Errors
-    /// A class that there is not, a covariance of another number of channels, [`FitError::Missing`] where it is not finite.
-    pub fn push(&mut self, class: usize, covariance: &[f64]) -> Result<(), FitError> {
+    /// A class that there is not, another number of values, [`FitError::Missing`] where one is not finite.
+    pub fn push(&mut self, class: usize, values: &[f64]) -> Result<(), FitError> {
         let (trial, channels) = (self.labels.len(), self.montage.len());
         let Some(name) = self.classes.get(class) else {
             let expected = format!("0 to {}", self.classes.len() - 1);
             return Err(FitError::Label { trial, expected, found: format!("class {class}") });
         };
-        if covariance.len() != channels * channels {
+        let columns = self.layout.columns(channels);
+        if values.len() != channels * columns {
             return Err(FitError::Layout {
                 trial,
                 what: "number of values",
-                expected: format!("{channels} × {channels}"),
-                found: covariance.len().to_string(),
+                expected: format!("{channels} × {columns}"),
+                found: values.len().to_string(),
             });
         }
-        if covariance.iter().any(|value| !value.is_finite()) {
+        if values.iter().any(|value| !value.is_finite()) {
             return Err(FitError::Missing { trial, class: name.clone() });
         }
-        self.covariances.push(covariance.to_vec());
+        self.values.push(values.to_vec());
         self.labels.push(class);
         Ok(())
     }
@@ -147,13 +204,13 @@ impl Trials {
     /// ahead of the decoder. Trials of several sessions are recentred each around their own mean.
     ///
     /// # Errors
-    /// No trial, a singular covariance.
+    /// No trial, a singular covariance; [`FitError::Layout`] for trials that are no covariances.
     pub fn recentred(&self, centre: Centre) -> Result<(Self, Vec<f64>), FitError> {
         let mean =
-            centre.of(&self.covariances).map_err(FitError::numbers("mean covariance of all trials"))?;
+            centre.of(self.covariances()?).map_err(FitError::numbers("mean covariance of all trials"))?;
         let space = TangentSpace::at(&mean).map_err(FitError::numbers("mean covariance of all trials"))?;
         let mut trials = self.clone();
-        for (trial, covariance) in trials.covariances.iter_mut().enumerate() {
+        for (trial, covariance) in trials.values.iter_mut().enumerate() {
             *covariance = space
                 .recentred(covariance)
                 .map_err(FitError::numbers(format!("covariance of trial {trial}")))?;
@@ -166,6 +223,24 @@ impl Trials {
     pub fn band(mut self, hz: Range<f64>) -> Self {
         self.band = Some((hz.start, hz.end));
         self
+    }
+
+    /// Leaves out epochs in which two values of a channel are further apart than this many µV, and has the model leave them
+    /// undecided: [`NoDecision::Artifact`](neuraflow_core::model::NoDecision::Artifact). Say it when all trials are in.
+    ///
+    /// # Errors
+    /// [`FitError::Setting`] for a limit that is not above 0; [`FitError::Layout`] for covariances, in which nothing of it is left.
+    pub fn reject_above(mut self, microvolts: f64) -> Result<Self, FitError> {
+        let samples = self.samples()?;
+        if !(microvolts > 0.0 && microvolts.is_finite()) {
+            let (setting, expected) = ("peak-to-peak limit", "a finite number of µV above 0".to_owned());
+            return Err(FitError::Setting { setting, expected, found: microvolts.to_string() });
+        }
+        self.limit = Some(microvolts);
+        let all = std::mem::take(&mut self.values).into_iter().zip(std::mem::take(&mut self.labels));
+        (self.values, self.labels) =
+            all.filter(|(epoch, _)| peak_to_peak(epoch, samples) <= microvolts).unzip();
+        Ok(self)
     }
 
     /// How many there are.
@@ -188,10 +263,45 @@ impl Trials {
         &self.labels
     }
 
-    /// The covariances of one class.
+    /// They are covariances.
+    pub(super) fn covariances(&self) -> Result<&[Vec<f64>], FitError> {
+        match self.layout {
+            Layout::Covariance => Ok(&self.values),
+            other => Err(other.refused("covariances, from feature::Covariance")),
+        }
+    }
+
+    /// They are covariances in so many bands.
+    pub(super) fn by_band(&self) -> Result<usize, FitError> {
+        match self.layout {
+            Layout::Bands(bands) => Ok(bands),
+            other => Err(other.refused("covariances by band, from feature::Covariance::by_band")),
+        }
+    }
+
+    /// They are epochs of so many samples.
+    pub(super) fn samples(&self) -> Result<usize, FitError> {
+        match self.layout {
+            Layout::Samples(samples) => Ok(samples),
+            other => Err(other.refused("epochs, from feature::Samples")),
+        }
+    }
+
+    /// The trials of one class.
     pub(super) fn of_class(&self, class: usize) -> Vec<&[f64]> {
-        let of = self.covariances.iter().zip(&self.labels).filter(|(_, label)| **label == class);
-        of.map(|(covariance, _)| covariance.as_slice()).collect()
+        let of = self.values.iter().zip(&self.labels).filter(|(_, label)| **label == class);
+        of.map(|(values, _)| values.as_slice()).collect()
+    }
+
+    /// The mean of the trials of one class, number by number.
+    pub(super) fn mean(&self, class: usize) -> Vec<f64> {
+        let of = self.of_class(class);
+        let mut sums = vec![0.0; of.first().map_or(0, |first| first.len())];
+        for trial in &of {
+            sums.iter_mut().zip(*trial).for_each(|(sum, value)| *sum += value);
+        }
+        sums.iter_mut().for_each(|sum| *sum /= of.len() as f64);
+        sums
     }
 
     /// Every class has at least so many trials.

@@ -7,7 +7,7 @@ use neuraflow_core::model::{FeatureSpec, Features, Span, Window};
 use neuraflow_core::operator::{Latency, Operator, OperatorError, WindowSpec};
 
 use super::LookBack;
-use crate::kernel::linalg::{Estimator, covariance_into};
+use crate::kernel::linalg::{Estimator, LinalgError, covariance_into};
 use crate::shape::{Rows, same_channels};
 
 /// Covariance of all channels with each other, in µV²: what the [decoders](crate::decode) of motor imagery look at.
@@ -37,6 +37,10 @@ use crate::shape::{Rows, same_channels};
 pub struct Covariance {
     estimator: Estimator,
     over: Option<Span>,
+    /// In bands, each by itself.
+    by_band: bool,
+    /// Rows that stand in a covariance together.
+    together: usize,
     hop: Span,
     rows: Rows,
     look_back: Option<LookBack>,
@@ -52,6 +56,8 @@ impl Covariance {
         Self {
             estimator,
             over: None,
+            by_band: false,
+            together: 0,
             hop: Span::ZERO,
             rows: Rows::default(),
             look_back: None,
@@ -80,6 +86,38 @@ impl Covariance {
     pub fn over_millis(mut self, millis: i64) -> Self {
         self.over = Some(Span::millis(millis));
         self
+    }
+
+    /// Of each band of a [`FilterBank`](crate::filter::FilterBank) by itself: a row for each channel in each band, and a column for each
+    /// channel, that is a covariance for each band, one below the other.
+    #[must_use]
+    pub fn by_band(mut self) -> Self {
+        self.by_band = true;
+        self
+    }
+
+    /// The channels that are in every band.
+    fn columns(&self) -> Result<Arc<[String]>, OperatorError> {
+        let split =
+            |name: &String| name.split_once(" Hz ").map(|(band, of)| (band.to_owned(), of.to_owned()));
+        let names: Vec<(String, String)> = self.rows.names.iter().filter_map(split).collect();
+        let of_first = names.iter().take_while(|(band, _)| *band == names[0].0);
+        let columns: Arc<[String]> = of_first.map(|(_, of)| of.clone()).collect();
+        let alike = |band: &[(String, String)]| {
+            band.len() == columns.len()
+                && band
+                    .iter()
+                    .zip(columns.iter())
+                    .all(|((of, name), column)| *of == band[0].0 && name == column)
+        };
+        if names.len() == self.rows.len() && names.chunks(columns.len().max(1)).all(alike) {
+            return Ok(columns);
+        }
+        Err(OperatorError::Spec {
+            what: "covariance by band",
+            expected: "the channels of a FilterBank, the same in every band; put one ahead of it".to_owned(),
+            found: self.rows.names.join(", "),
+        })
     }
 
     /// Gathers the samples of the window or look-back that are whole; says how many there were.
@@ -139,8 +177,10 @@ impl Operator for Covariance {
         }
         self.hop = spec.hop;
         self.look_back = self.over.map(|span| LookBack::new(span, &self.rows, &spec.signal)).transpose()?;
-        let names = self.rows.names.clone();
-        Ok(Arc::new(FeatureSpec { rows: names.clone(), columns: names, unit: "µV²".to_owned() }))
+        let rows = self.rows.names.clone();
+        let columns = if self.by_band { self.columns()? } else { rows.clone() };
+        self.together = columns.len();
+        Ok(Arc::new(FeatureSpec { rows, columns, unit: "µV²".to_owned() }))
     }
 
     fn process(&mut self, input: &Window, out: &mut Features) -> Result<(), OperatorError> {
@@ -148,13 +188,23 @@ impl Operator for Covariance {
         let total = self.gather(input);
         let valid = self.samples.len() / self.rows.len().max(1);
         if valid >= 2 && valid * 10 >= total * 9 {
-            covariance_into(&self.samples, self.rows.len(), self.estimator, &mut out.values).map_err(
-                |error| OperatorError::Input {
-                    what: "samples",
-                    expected: "some that have a covariance".to_owned(),
-                    found: error.to_string(),
-                },
-            )?;
+            let refused = |error: LinalgError| OperatorError::Input {
+                what: "samples",
+                expected: "some that have a covariance".to_owned(),
+                found: error.to_string(),
+            };
+            if !self.by_band {
+                return covariance_into(&self.samples, self.rows.len(), self.estimator, &mut out.values)
+                    .map_err(refused);
+            }
+            let (width, together) = (self.rows.len(), self.together);
+            for (band, out) in out.values.chunks_exact_mut(together * together).enumerate() {
+                self.line.clear();
+                for sample in self.samples.chunks_exact(width) {
+                    self.line.extend_from_slice(&sample[band * together..(band + 1) * together]);
+                }
+                covariance_into(&self.line, together, self.estimator, out).map_err(refused)?;
+            }
         }
         Ok(())
     }

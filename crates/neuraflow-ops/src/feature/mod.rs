@@ -18,9 +18,12 @@ mod pairs;
 mod periodogram;
 mod phase_locking;
 mod rms;
+mod samples;
 mod spectrum;
 mod spike_counts;
 mod spiking_band_power;
+#[cfg(feature = "linalg")]
+mod tangent;
 mod welch;
 
 pub use aperiodic::Aperiodic;
@@ -39,6 +42,9 @@ pub(crate) use over::{Columns, Over, Statistic, look_back_feature, window_featur
 pub use periodogram::Periodogram;
 pub use phase_locking::PhaseLocking;
 pub use rms::Rms;
+pub use samples::Samples;
 pub use spectrum::Spectrum;
 pub use spike_counts::SpikeCounts;
 pub use spiking_band_power::SpikingBandPower;
+#[cfg(feature = "linalg")]
+pub use tangent::Tangent;

@@ -74,7 +74,7 @@ pub(super) fn linear_ticks(high: f64, most: usize) -> Vec<Tick> {
     range_ticks(0.0, high, most)
 }
 
-/// Ticks at round numbers from `low` to `high`, about `most` of them.
+/// Ticks at round numbers from `low` to `high`, about `most` of them, at 0 if that lies between them.
 pub(super) fn range_ticks(low: f64, high: f64, most: usize) -> Vec<Tick> {
     let span = high - low;
     if !(span.is_finite() && span > 0.0) {
@@ -88,7 +88,7 @@ pub(super) fn range_ticks(low: f64, high: f64, most: usize) -> Vec<Tick> {
         // Adding 0 turns -0 into 0.
         let value = (first + n as f64) * step + 0.0;
         let label = format!("{value:.6}");
-        let label = label.trim_end_matches('0').trim_end_matches('.').to_owned();
+        let label = label.trim_end_matches('0').trim_end_matches('.').replace('-', "−");
         Tick { at: (value - low) / span, label }
     });
     ticks.collect()
@@ -154,8 +154,11 @@ mod tests {
     fn ticks_are_at_round_numbers() {
         assert_eq!(labels(&linear_ticks(45.0, 6)), ["0", "10", "20", "30", "40"]);
         assert_eq!(labels(&linear_ticks(0.6, 6)), ["0", "0.1", "0.2", "0.3", "0.4", "0.5", "0.6"]);
-        assert_eq!(labels(&range_ticks(-0.3, 0.5, 5)), ["-0.2", "0", "0.2", "0.4"]);
+        assert_eq!(labels(&range_ticks(-0.3, 0.5, 5)), ["−0.2", "0", "0.2", "0.4"]);
         assert_eq!(labels(&range_ticks(100.0, 500.0, 5)), ["100", "200", "300", "400", "500"]);
+        assert_eq!(labels(&range_ticks(-100.0, 797.0, 6)), ["0", "200", "400", "600"]);
+        assert_eq!(labels(&range_ticks(-3.2, 4.1, 6)), ["−2", "0", "2", "4"]);
+        assert!((range_ticks(-3.0, 5.0, 6)[1].at - 3.0 / 8.0).abs() < 1e-12);
         assert_eq!(labels(&time_ticks(125.0)), ["0:00", "0:30", "1:00", "1:30", "2:00"]);
         assert_eq!(labels(&time_ticks(0.2)), ["0 s", "0.05 s", "0.1 s", "0.15 s", "0.2 s"]);
         assert_eq!(labels(&time_ticks(28_800.0)).last(), Some(&"8:00:00"));

@@ -12,6 +12,7 @@ mod latency;
 mod page;
 mod paths;
 mod plot;
+mod responses;
 mod settings;
 mod sink;
 mod spectra;
@@ -32,6 +33,8 @@ use file::Pending;
 use findings::Findings;
 use gather::{Gathered, Kind};
 use paths::Paths;
+pub use responses::Response;
+use responses::Responses;
 use settings::{Input, Repeat};
 pub use sink::{ReportSink, ReportWriter};
 use topography::Topographies;
@@ -208,6 +211,31 @@ impl HtmlReport {
             unit: unit.into(),
             step: step_seconds,
             lines: lines.into_iter().collect(),
+        });
+    }
+
+    /// Evoked responses over `times` in milliseconds from a marker, a plot for each channel and in it a curve with its interval for each class,
+    /// all on the same axes. Some of the numbers stand in a table.
+    ///
+    /// ```no_run
+    /// # let report = neuraflow_sinks::report::HtmlReport::create("run.html")?;
+    /// use neuraflow_sinks::report::Response;
+    /// let response = Response { name: "target".into(), mean: vec![0.0, 4.0], low: vec![-1.0, 2.5], high: vec![1.0, 5.5] };
+    /// report.responses("Evoked responses", "With a 95 % interval.", [0.0, 300.0], [("Pz".to_owned(), vec![response])]);
+    /// # Ok::<(), neuraflow_core::sink::SinkError>(())
+    /// ```
+    pub fn responses(
+        &self,
+        title: impl Into<String>,
+        note: impl Into<String>,
+        times: impl IntoIterator<Item = f64>,
+        plots: impl IntoIterator<Item = (String, Vec<Response>)>,
+    ) {
+        lock(&self.findings).responses.push(Responses {
+            title: title.into(),
+            note: note.into(),
+            times: times.into_iter().collect(),
+            plots: plots.into_iter().collect(),
         });
     }
 

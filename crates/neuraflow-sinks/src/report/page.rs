@@ -41,7 +41,7 @@ pub(super) fn page(
     }
     html.raw("<a href=\"#accounting\">Samples</a><a href=\"#latency\">Latency</a><a href=\"#settings\">Settings</a></nav></header><main>");
     findings::sections(&mut html, findings);
-    if streams.is_empty() {
+    if streams.is_empty() && !findings.has_pictures() {
         html.raw("<p class=\"note\">No window reached the report: there is nothing to plot.</p>");
     }
     for (number, header) in streams.iter().enumerate() {
