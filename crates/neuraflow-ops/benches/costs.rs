@@ -1,5 +1,5 @@
-//! What each operator costs for each channel-sample, in nanoseconds of processor time: 32 channels at 250 Hz in packets, or
-//! windows, of 50 ms. The column in docs/reference/operators.md.
+//! What each operator costs for each channel-sample, in nanoseconds of processor time: 32 channels at 250 Hz, those of spikes at 24 kHz, in
+//! packets, or windows, of 50 ms. The column in docs/reference/operators.md.
 //!
 //! `cargo bench -p neuraflow-ops --bench costs --features linalg`
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a bench prints, and fails by panicking")]
@@ -15,16 +15,28 @@ use neuraflow_core::model::{
 };
 use neuraflow_core::operator::{Missing, Operator, SignalSpec, WindowItem, WindowSpec};
 use neuraflow_ops::artifact::{ArtifactFlags, Blinks, EogRegression, EogWeights, Kurtosis};
+#[cfg(feature = "linalg")]
+use neuraflow_ops::decode::{
+    Cca, Centre, Csp, Fbcca, FilterBankCsp, Kalman, Mdm, PoissonBayes, Recentre, TangentLogistic, Trajectory,
+    Trials, Wiener, Xdawn, XdawnLda, XdawnTangent,
+};
 use neuraflow_ops::feature::{
     Aperiodic, BandPower, Coherence, EnvelopePower, Hjorth, LineLength, LogVariance, Morlet, Multitaper,
-    Periodogram, PhaseLocking, Rms, Spectrum,
+    Periodogram, PhaseLocking, Rms, Spectrum, SpikeCounts, SpikingBandPower,
 };
+#[cfg(feature = "linalg")]
+use neuraflow_ops::feature::{Covariance, Samples, Tangent};
+#[cfg(feature = "linalg")]
+use neuraflow_ops::filter::FilterBank;
 use neuraflow_ops::filter::{
     Butterworth, Chebyshev1, Chebyshev2, Comb, DcRemoval, Detrend, Elliptic, Envelope, Fir, Notch, Resample,
     ZScore,
 };
+#[cfg(feature = "linalg")]
+use neuraflow_ops::kernel::linalg::{TangentSpace, riemann_mean};
 use neuraflow_ops::quality::{LineNoise, Railed, SignalQuality};
 use neuraflow_ops::spatial::{BadChannels, Bipolar, CommonAverage, Laplacian, Montage, SpatialFilter};
+use neuraflow_ops::spike::SpikeDetector;
 
 const NAMES: &str = "Fp1 Fpz Fp2 F7 F3 Fz F4 F8 FC5 FC1 FC2 FC6 T7 C3 Cz C4 T8 CP5 CP1 CP2 CP6 P7 P3 Pz P4 P8 PO3 O1 Oz O2 \
                      EOG1 EOG2";
@@ -34,8 +46,12 @@ const SECONDS: i64 = 20;
 const AHEAD: i64 = 5;
 
 fn signal() -> SignalSpec {
+    signal_at(250)
+}
+
+fn signal_at(hz: u64) -> SignalSpec {
     let channels: Arc<[Channel]> = NAMES.split(' ').map(Channel::new).collect();
-    SignalSpec { channels, rate: SamplingRate::hz(250).unwrap(), missing: Missing::Restart }
+    SignalSpec { channels, rate: SamplingRate::hz(hz).unwrap(), missing: Missing::Restart }
 }
 
 /// The samples of each 50 ms.
@@ -97,7 +113,7 @@ fn info(signal: &SignalSpec) -> WindowInfo {
     let header = StreamHeader::new(StreamKey::default(), "bench", signal.rate, signal.channels.to_vec());
     WindowInfo {
         start: header.t0,
-        end: header.t0,
+        end: header.t0 + Span::millis(50),
         stream: Arc::new(header),
         index: 0,
         expected: 13,
@@ -111,8 +127,17 @@ fn info(signal: &SignalSpec) -> WindowInfo {
 }
 
 fn feature<O: Operator<In = Window, Out: WindowItem>>(name: &str, pieces: &[Chunk], make: impl Fn() -> O) {
-    let signal = signal();
-    let info = info(&signal);
+    feature_of(&signal(), name, pieces, make);
+}
+
+/// The same, of another signal.
+fn feature_of<O: Operator<In = Window, Out: WindowItem>>(
+    signal: &SignalSpec,
+    name: &str,
+    pieces: &[Chunk],
+    make: impl Fn() -> O,
+) {
+    let info = info(signal);
     let fresh = || {
         let mut operator = make();
         let spec = operator.prepare(&WindowSpec { signal: signal.clone(), hop: Span::millis(50) }).unwrap();
@@ -184,39 +209,131 @@ fn main() {
     feature("LineLength, 1 s", p, LineLength::new);
     feature("Rms", p, Rms::new);
     feature("LogVariance", p, LogVariance::new);
+    spikes();
     #[cfg(feature = "linalg")]
-    decoders(p);
+    {
+        decoders(p);
+        evoked(p);
+        filter_bank(p);
+        trajectories(p);
+    }
+}
+
+/// Broadband noise, in which few values cross a threshold.
+fn spikes() {
+    let signal = signal_at(24_000);
+    let pieces = pieces(&signal);
+    let detector = || SpikeDetector::new().threshold(4.5);
+    feature_of(&signal, "SpikeDetector", &pieces, detector);
+    feature_of(&signal, "ThresholdCrossings", &pieces, || detector().counts());
+    feature_of(&signal, "SpikingBandPower", &pieces, SpikingBandPower::new);
+    feature_of(&signal, "SpikeCounts", &pieces, SpikeCounts::new);
+}
+
+/// What a feature makes of every piece.
+#[cfg(feature = "linalg")]
+fn features_of<O: Operator<In = Window, Out = Features>>(
+    signal: &SignalSpec,
+    pieces: &[Chunk],
+    mut operator: O,
+) -> Vec<Features> {
+    let info = info(signal);
+    let spec = operator.prepare(&WindowSpec { signal: signal.clone(), hop: Span::millis(50) }).unwrap();
+    let of = |piece: &Chunk| {
+        let mut out = Features::blank(info.clone(), &spec);
+        operator.process(&Window { info: info.clone(), samples: piece.clone() }, &mut out).unwrap();
+        out
+    };
+    pieces.iter().map(of).collect()
+}
+
+/// Two classes of trials in turn, some of what was computed once look-backs are filled.
+#[cfg(feature = "linalg")]
+fn fill(mut trials: Trials, features: &[Features]) -> Trials {
+    for (n, trial) in features[20..].iter().step_by(12).enumerate() {
+        trials.push(n % 2, &trial.values).unwrap();
+    }
+    trials
+}
+
+/// Epochs of a second, and what decides on them.
+#[cfg(feature = "linalg")]
+fn evoked(p: &[Chunk]) {
+    let (signal, samples) = (signal(), || Samples::new().over_millis(1_000));
+    feature("Samples, 1 s", p, samples);
+    let epochs = features_of(&signal, p, samples());
+    let rows = epochs[0].spec.rows.iter().cloned();
+    let trials = Trials::epochs(rows, epochs[0].spec.columns.len(), signal.rate, ["a", "b"]).unwrap();
+    let trials = fill(trials, &epochs);
+    let (lda, tangent) = (XdawnLda::new(Xdawn::oas(2)), XdawnTangent::new(Xdawn::oas(2)));
+    let models =
+        [("XdawnLda", lda.shrunk().fit(&trials).unwrap()), ("XdawnTangent", tangent.fit(&trials).unwrap())];
+    for (name, model) in &models {
+        behind(name, p, &epochs, || model.decoder());
+    }
+}
+
+/// Four bands, their covariances, and what decides on them.
+#[cfg(feature = "linalg")]
+fn filter_bank(p: &[Chunk]) {
+    let edges = [8.0..12.0, 12.0..16.0, 16.0..20.0, 20.0..24.0];
+    let bank = || FilterBank::new(4, edges.clone());
+    stage("FilterBank, 4 bands", p, bank);
+    let mut stage = bank();
+    let banked = stage.prepare(&signal()).unwrap();
+    let filtered: Vec<Chunk> = p
+        .iter()
+        .map(|piece| {
+            let mut out = Chunk::new(piece.first(), banked.channels.len());
+            stage.process(piece, &mut out).unwrap();
+            out
+        })
+        .collect();
+    let by_band = || Covariance::oas().over_millis(1_000).by_band();
+    feature_of(&banked, "Covariance by_band, 1 s", &filtered, by_band);
+    let covariances = features_of(&banked, &filtered, by_band());
+    let trials = Trials::bands(NAMES.split(' '), edges.clone(), banked.rate, ["a", "b"]).unwrap();
+    let model = FilterBankCsp::new(4).fit(&fill(trials, &covariances)).unwrap();
+    behind("FilterBankCsp", &filtered, &covariances, || model.decoder());
+}
+
+/// Counts of 32 units, and what says from them where it is.
+#[cfg(feature = "linalg")]
+fn trajectories(p: &[Chunk]) {
+    let counts = features_of(&signal(), p, SpikeCounts::new());
+    let units = counts[0].spec.rows.iter().cloned();
+    let mut trajectory = Trajectory::new(units, Span::millis(50), ["position"]).unwrap();
+    let mut inputs = counts.clone();
+    for (n, input) in inputs.iter_mut().enumerate() {
+        input.values.iter_mut().for_each(|value| *value = f64::from(*value as i32 & 3));
+        trajectory.push(n as i64, &input.values, Some(&[(n % 100) as f64])).unwrap();
+    }
+    let models = [
+        ("PoissonBayes, 250 ms", PoissonBayes::new().fit(&trajectory).unwrap()),
+        ("Wiener, 5 windows", Wiener::new(5).ridge(1.0).fit(&trajectory).unwrap()),
+        ("Kalman", Kalman::new().fit(&trajectory).unwrap()),
+    ];
+    for (name, model) in &models {
+        behind(name, p, &inputs, || model.decoder());
+    }
 }
 
 /// What decides, and what is decided by. Behind a covariance only its own cost is counted.
 #[cfg(feature = "linalg")]
 fn decoders(p: &[Chunk]) {
-    use neuraflow_ops::decode::{Cca, Centre, Csp, Fbcca, Mdm, Recentre, TangentLogistic, Trials};
-    use neuraflow_ops::feature::Covariance;
-
     let classes = || [("a", 9.0), ("b", 11.0), ("c", 13.0), ("d", 15.0)];
     feature("Cca, 1 s", p, || Cca::new(classes()).over_millis(1_000));
     feature("Fbcca, 1 s", p, || Fbcca::new(classes(), [8.0..60.0, 16.0..60.0]).over_millis(1_000));
     feature("Covariance, 1 s", p, || Covariance::oas().over_millis(1_000));
 
-    // The covariance of each piece.
-    let (signal, mut covariance) = (signal(), Covariance::oas().over_millis(1_000));
-    let (info, hop) = (info(&signal), Span::millis(50));
-    let spec = covariance.prepare(&WindowSpec { signal: signal.clone(), hop }).unwrap();
-    let covariances: Vec<Features> = p
-        .iter()
-        .map(|piece| {
-            let window = Window { info: info.clone(), samples: piece.clone() };
-            let mut out = Features::blank(info.clone(), &spec);
-            covariance.process(&window, &mut out).unwrap();
-            out
-        })
-        .collect();
-    let names = || spec.rows.iter().cloned();
-    let mut trials = Trials::new(names(), signal.rate, ["a", "b"]).unwrap();
-    for (n, covariance) in covariances[20..].iter().step_by(12).enumerate() {
-        trials.push(n % 2, &covariance.values).unwrap();
-    }
+    let (signal, covariance) = (signal(), || Covariance::oas().over_millis(1_000));
+    let covariances = features_of(&signal, p, covariance());
+    let rows = covariances[0].spec.rows.iter().cloned();
+    let trials = fill(Trials::new(rows, signal.rate, ["a", "b"]).unwrap(), &covariances);
+    let some: Vec<Vec<f64>> = covariances[20..].iter().step_by(12).map(|c| c.values.clone()).collect();
+    let mean = riemann_mean(&some).unwrap();
+    let space = TangentSpace::at(&mean).unwrap();
+    feature("Tangent, 1 s", p, || Tangent::new(space.clone(), covariance()));
     let models = [
         ("Csp", Csp::new(4).fit(&trials).unwrap()),
         ("Mdm", Mdm::new().fit(&trials).unwrap()),
