@@ -39,10 +39,12 @@ impl Proxy {
         }
     }
 
-    /// Takes all toxics away, and lets connections through again. Those that a toxic holds are cut: it would hold them for ever.
+    /// Takes all toxics away, and lets connections through again. Those that there are are cut then: a toxic may have swallowed a part
+    /// of them. Not before: Toxiproxy waits for ever to take a delay away from a connection that is cut.
     pub fn clear(&self) {
-        self.enabled(false);
         self.ask("POST", "/reset", None);
+        self.enabled(false);
+        self.enabled(true);
     }
 
     fn ask(&self, method: &str, path: &str, body: Option<&Value>) {
