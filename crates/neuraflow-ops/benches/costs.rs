@@ -306,6 +306,10 @@ fn trajectories(p: &[Chunk]) {
     let mut inputs = counts.clone();
     for (n, input) in inputs.iter_mut().enumerate() {
         input.values.iter_mut().for_each(|value| *value = f64::from(*value as i32 & 3));
+        // They follow each other, as a look-back wants them.
+        let at = Span::millis(50 * n as i64);
+        (input.info.index, input.info.start, input.info.end) =
+            (n as i64, input.info.start + at, input.info.end + at);
         trajectory.push(n as i64, &input.values, Some(&[(n % 100) as f64])).unwrap();
     }
     let models = [
