@@ -10,8 +10,10 @@ use std::time::Duration;
 
 use cpu_time::ProcessTime;
 use ndarray::Array2;
+#[cfg(feature = "linalg")]
+use neuraflow_core::model::Features;
 use neuraflow_core::model::{
-    Channel, Chunk, Features, SamplingRate, Span, StreamHeader, StreamKey, Window, WindowInfo, WindowStatus,
+    Channel, Chunk, SamplingRate, Span, StreamHeader, StreamKey, Window, WindowInfo, WindowStatus,
 };
 use neuraflow_core::operator::{Missing, Operator, SignalSpec, WindowItem, WindowSpec};
 use neuraflow_ops::artifact::{ArtifactFlags, Blinks, EogRegression, EogWeights, Kurtosis};
