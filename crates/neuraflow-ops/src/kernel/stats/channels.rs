@@ -1,5 +1,7 @@
 //! Statistics of every channel of sample-major data at once.
 
+use std::iter;
+
 use super::BLOCK;
 use crate::kernel::simd::widest;
 use crate::kernel::{KernelError, Value};
@@ -19,15 +21,13 @@ use crate::kernel::{KernelError, Value};
 /// ```
 pub fn rms_of_channels<T: Value>(values: &[T], out: &mut [f64]) -> Result<(), KernelError> {
     let channels = out.len();
-    if channels == 0 {
-        return Err(KernelError::NoChannels);
-    }
-    if !values.len().is_multiple_of(channels) {
+    let samples = values.len().checked_div(channels).ok_or(KernelError::NoChannels)?;
+    if samples * channels != values.len() {
         return Err(KernelError::NotWholeSamples { channels, found: values.len() });
     }
     widest(
         #[inline(always)]
-        || rms_of_blocks(values, out),
+        || rms_of_blocks(values, samples, out),
     );
     Ok(())
 }
@@ -36,25 +36,29 @@ pub fn rms_of_channels<T: Value>(values: &[T], out: &mut [f64]) -> Result<(), Ke
 const LANES: usize = 8;
 
 #[inline(always)]
-fn rms_of_blocks<T: Value>(values: &[T], out: &mut [f64]) {
+fn rms_of_blocks<T: Value>(values: &[T], samples: usize, out: &mut [f64]) {
     let channels = out.len();
     let (blocks, rest) = out.as_chunks_mut::<LANES>();
     let first_of_rest = blocks.len() * LANES;
     for (block, out) in blocks.iter_mut().enumerate() {
-        *out = rms_of_block(values, channels, block * LANES);
+        *out = rms_of_block(values, samples, channels, block * LANES);
     }
     for (channel, out) in rest.iter_mut().enumerate() {
-        [*out] = rms_of_block(values, channels, first_of_rest + channel);
+        [*out] = rms_of_block(values, samples, channels, first_of_rest + channel);
     }
 }
 
 /// The channels from `first` on.
 #[inline(always)]
-fn rms_of_block<T: Value, const W: usize>(values: &[T], channels: usize, first: usize) -> [f64; W] {
+fn rms_of_block<T: Value, const W: usize>(
+    values: &[T],
+    samples: usize,
+    channels: usize,
+    first: usize,
+) -> [f64; W] {
     let lanes =
         |sample: &[T]| sample[first..].first_chunk::<W>().map_or([0.0; W], |values| values.map(T::to_f64));
-    let samples = (values.len() / channels) as f64;
-    let mut valid = [samples; W];
+    let mut valid = [samples as f64; W];
     let mut sums = sums_of(values, channels, |sample| {
         let value = lanes(sample);
         times(value, value)
@@ -71,9 +75,13 @@ fn rms_of_block<T: Value, const W: usize>(values: &[T], channels: usize, first: 
             valid = plus(valid, finite(sample));
         }
     }
+    // The roots of all lanes first: a choice between them would be made lane by lane.
     let mut rms = [f64::NAN; W];
     for lane in 0..W {
-        rms[lane] = if valid[lane] == 0.0 { f64::NAN } else { (sums[lane] / valid[lane]).sqrt() };
+        rms[lane] = (sums[lane] / valid[lane]).sqrt();
+    }
+    for lane in 0..W {
+        rms[lane] = if valid[lane] == 0.0 { f64::NAN } else { rms[lane] };
     }
     rms
 }
@@ -93,15 +101,13 @@ fn sums_of<T: Value, const W: usize>(
 ) -> [f64; W] {
     let mut leaves = values.chunks(BLOCK * channels);
     let first = leaf(leaves.next().unwrap_or_default(), channels, term);
-    if leaves.len() == 0 {
-        return first;
-    }
+    let Some(second) = leaves.next() else { return first };
     // Leaves are joined as soon as two sums of one size are there: in the tree a left half is a power of two. One
     // place for each size that a `usize` counts.
     let mut pending = [[0.0; W]; usize::BITS as usize];
     pending[0] = first;
     let mut number = 1_usize;
-    for values in leaves {
+    for values in iter::once(second).chain(leaves) {
         let mut sum = leaf(values, channels, term);
         let joined = number.trailing_ones() as usize;
         for left in &pending[..joined] {
@@ -123,9 +129,13 @@ fn leaf<T: Value, const W: usize>(
     term: impl Fn(&[T]) -> [f64; W] + Copy,
 ) -> [f64; W] {
     let mut partial = [[0.0; W]; 8];
-    for rows in values.chunks(8 * channels) {
-        for (partial, sample) in partial.iter_mut().zip(rows.chunks_exact(channels)) {
+    let mut rest = values;
+    // Not by iterators over chunks that are zipped: each would divide.
+    'rows: while !rest.is_empty() {
+        for partial in &mut partial {
+            let Some((sample, after)) = rest.split_at_checked(channels) else { break 'rows };
             *partial = plus(*partial, term(sample));
+            rest = after;
         }
     }
     let [a, b, c, d, e, f, g, h] = partial;
@@ -163,7 +173,7 @@ mod tests {
                 let values: Vec<f64> = (0..samples * channels).map(value).collect();
                 let (mut found, mut baseline) = (vec![0.0; channels], vec![0.0; channels]);
                 rms_of_channels(&values, &mut found).unwrap();
-                rms_of_blocks(&values, &mut baseline);
+                rms_of_blocks(&values, samples, &mut baseline);
                 for channel in 0..channels {
                     let own: Vec<f64> = values.iter().skip(channel).step_by(channels).copied().collect();
                     let expected = rms(&own).value;
