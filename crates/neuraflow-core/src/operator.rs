@@ -93,7 +93,9 @@ impl WindowItem for Features {
         if !Arc::ptr_eq(&self.spec, spec) {
             self.spec = Arc::clone(spec);
         }
-        self.values.resize(spec.len(), f64::NAN);
+        if self.values.len() != spec.len() {
+            self.values.resize(spec.len(), f64::NAN);
+        }
     }
 
     fn begin(&mut self, info: &WindowInfo) {

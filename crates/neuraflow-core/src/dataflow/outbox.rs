@@ -1,10 +1,11 @@
-//! What the chains of a worker share: outboxes, where they leave what they put out until the activation is over; items that
-//! they compute into in turn; and the specs of streams that are alike.
+//! What the chains of a worker share: outboxes, where they leave what they put out until the activation is over; the item that
+//! a stage computes into; and the specs of streams that are alike.
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
+use std::sync::Arc;
 
 use super::chain::{Event, Node, Sections, SectionsReader, Step};
 use super::error::RestoreFault;
@@ -44,10 +45,18 @@ impl<T> Outbox<T> {
         self.items.push(copy);
     }
 
-    /// Puts an item in, for one that came back.
-    fn swap(&mut self, item: T) -> Option<T> {
-        self.items.push(item);
-        self.spare.pop()
+    /// Puts an item in, and leaves one that came back in its place; a copy, if none did.
+    fn swap(&mut self, item: &mut T)
+    where
+        T: Clone,
+    {
+        match self.spare.pop() {
+            Some(mut spare) => {
+                std::mem::swap(item, &mut spare);
+                self.items.push(spare);
+            }
+            None => self.items.push(item.clone()),
+        }
     }
 
     /// Takes items back that a sink has seen.
@@ -76,15 +85,15 @@ impl<T> Outbox<T> {
 /// Specs that a worker remembers: a graph has some, for devices of some kinds.
 const SPECS: usize = 64;
 
-/// Items of one type that chains compute into in turn.
-pub(super) type Pool<T> = Rc<RefCell<Vec<T>>>;
+/// What a stage's nodes compute into, one stream after the other: it keeps its shape from one to the next that is alike.
+pub(super) type Scratch<T> = Rc<RefCell<Option<T>>>;
 
 /// A worker's outboxes: one for each outlet of the graph, filled by its chains and emptied after each activation.
 #[derive(Default)]
 pub(super) struct Outboxes {
     boxes: RefCell<Vec<Option<Rc<dyn Any>>>>,
-    /// One for each type.
-    pools: RefCell<Vec<Rc<dyn Any>>>,
+    /// One for each stage.
+    scratches: RefCell<BTreeMap<Arc<str>, Rc<dyn Any>>>,
     specs: RefCell<VecDeque<Box<dyn Any>>>,
     flushed: Rc<Cell<u64>>,
 }
@@ -104,13 +113,14 @@ impl Outboxes {
         })
     }
 
-    /// The items of a type that chains compute into. A chain takes one and puts it back when it has passed it on.
-    pub(super) fn pool<T: 'static>(&self) -> Pool<T> {
-        let mut pools = self.pools.borrow_mut();
-        let existing = pools.iter().find_map(|any| Rc::clone(any).downcast::<RefCell<Vec<T>>>().ok());
+    /// What a stage computes into. A stage has one item type, so the types agree.
+    pub(super) fn scratch<T: 'static>(&self, stage: &Arc<str>) -> Scratch<T> {
+        let mut scratches = self.scratches.borrow_mut();
+        let existing =
+            scratches.get(stage).and_then(|any| Rc::clone(any).downcast::<RefCell<Option<T>>>().ok());
         existing.unwrap_or_else(|| {
-            let fresh = Rc::new(RefCell::new(Vec::<T>::new()));
-            pools.push(Rc::clone(&fresh) as Rc<dyn Any>);
+            let fresh = Rc::new(RefCell::new(None::<T>));
+            scratches.insert(Arc::clone(stage), Rc::clone(&fresh) as Rc<dyn Any>);
             fresh
         })
     }
@@ -143,8 +153,8 @@ impl<T: Clone> Node<T> for OutletNode<T> {
         self.outbox.borrow_mut().push_copy(item);
     }
 
-    fn give(&mut self, item: T, _: &mut Step) -> Option<T> {
-        self.outbox.borrow_mut().swap(item)
+    fn give(&mut self, item: &mut T, _: &mut Step) {
+        self.outbox.borrow_mut().swap(item);
     }
 
     fn event(&mut self, _: &Event, _: &mut Step) {}

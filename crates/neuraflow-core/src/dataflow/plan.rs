@@ -147,7 +147,7 @@ where
             stage: Arc::clone(&self.stage),
             operator,
             spec: out_spec,
-            pool: site.outboxes.pool(),
+            scratch: site.outboxes.scratch(&self.stage),
             settling: latency.warm_up + latency.look_back,
             started: site.header.time_of(site.first),
             looks_ahead,

@@ -51,7 +51,7 @@ pub(super) struct Change {
     /// What became of controls.
     pub(super) controls: Vec<StreamControl>,
     /// The first error that no stream should go on after.
-    pub(super) fatal: Option<PipelineError>,
+    pub(super) fatal: Option<Box<PipelineError>>,
 }
 
 impl StreamState {

@@ -242,7 +242,7 @@ impl Streams {
             change.controls.into_iter().for_each(|control| outbox.borrow_mut().push(control));
         }
         if let Some(error) = change.fatal {
-            self.shared.fail(error);
+            self.shared.fail(*error);
         }
     }
 

@@ -9,7 +9,7 @@ use super::{
     restore_all, snapshot_all,
 };
 use crate::dataflow::error::RestoreFault;
-use crate::dataflow::outbox::Pool;
+use crate::dataflow::outbox::Scratch;
 use crate::model::{Marker, Recovery, Span, StreamHeader, Timestamp, WindowInfo, WindowStatus};
 use crate::operator::{Item, Operator, WindowItem};
 
@@ -18,8 +18,8 @@ pub(in crate::dataflow) struct MapNode<O: Operator> {
     pub(in crate::dataflow) stage: Arc<str>,
     pub(in crate::dataflow) operator: O,
     pub(in crate::dataflow) spec: <O::Out as Item>::Spec,
-    /// What it computes into; empty between two windows of whatever stream.
-    pub(in crate::dataflow) pool: Pool<O::Out>,
+    /// What it computes into. Between two windows its content means nothing: it may be another stream's.
+    pub(in crate::dataflow) scratch: Scratch<O::Out>,
     /// How long after a start its output is settled, in nanoseconds of event time: every warm-up and look-back up to here.
     pub(in crate::dataflow) settling: Span,
     /// Event time of the latest start or restart.
@@ -44,10 +44,11 @@ where
         (after.index, after.start) = (after.index.saturating_add(1), after.end);
         (after.expected, after.received, after.imputed) = (0, 0, 0);
         let mut given = None;
-        let mut out = item(&self.pool, &self.spec, &after);
+        let mut scratch = self.scratch.borrow_mut();
+        let out = item(&mut scratch, &self.spec, &after);
         loop {
             out.begin(&after);
-            if let Err(error) = self.operator.finish(&mut out) {
+            if let Err(error) = self.operator.finish(out) {
                 step.failed(&self.stage, error);
                 break;
             }
@@ -56,9 +57,8 @@ where
                 Some(index) if index < after.index && Some(index) > given => given = Some(index),
                 _ => break,
             }
-            push_all(&mut self.children, &out, step);
+            push_all(&mut self.children, out, step);
         }
-        self.pool.borrow_mut().push(out);
     }
 }
 
@@ -78,19 +78,17 @@ where
             empty => empty.insert(info.clone()),
         };
         info.warm_up |= !settled;
-        let mut out = item(&self.pool, &self.spec, info);
-        if let Err(error) = self.operator.process(input, &mut out) {
+        let mut scratch = self.scratch.borrow_mut();
+        let out = item(&mut scratch, &self.spec, info);
+        if let Err(error) = self.operator.process(input, out) {
             out.begin(info); // nothing half-computed leaves
             if step.failed(&self.stage, error) == Recovery::Reset {
                 self.operator.reset();
             }
         }
-        let spare = if !self.looks_ahead || out.info().is_some_and(|given| given.index != info.index) {
-            give_all(&mut self.children, out, step)
-        } else {
-            Some(out)
-        };
-        self.pool.borrow_mut().extend(spare);
+        if !self.looks_ahead || out.info().is_some_and(|given| given.index != info.index) {
+            give_all(&mut self.children, out, step);
+        }
     }
 
     fn fetch(&self, depth: usize) {
@@ -140,16 +138,15 @@ where
     }
 }
 
-/// An item to compute into, out of the pool if there is one, that is empty but for its window.
-fn item<T: WindowItem>(pool: &Pool<T>, spec: &T::Spec, info: &WindowInfo) -> T {
-    let taken = pool.borrow_mut().pop();
-    match taken {
-        Some(mut item) => {
+/// An item to compute into, that is empty but for its window.
+fn item<'a, T: WindowItem>(scratch: &'a mut Option<T>, spec: &T::Spec, info: &WindowInfo) -> &'a mut T {
+    match scratch {
+        Some(item) => {
             item.reshape(spec);
             item.begin(info);
             item
         }
-        None => T::blank(info.clone(), spec),
+        empty => empty.insert(T::blank(info.clone(), spec)),
     }
 }
 

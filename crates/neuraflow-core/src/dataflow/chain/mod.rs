@@ -50,7 +50,7 @@ pub(super) struct Step {
     /// What became of controls since they were last put out.
     pub(super) controls: Vec<StreamControl>,
     /// The first error that no stream should go on after.
-    pub(super) fatal: Option<PipelineError>,
+    pub(super) fatal: Option<Box<PipelineError>>,
 }
 
 impl Step {
@@ -59,10 +59,9 @@ impl Step {
         match recovery {
             Recovery::Skip | Recovery::Reset => self.refused_inputs += 1,
             Recovery::Retry | Recovery::Stop => {
-                self.fatal.get_or_insert_with(|| PipelineError::Operator {
-                    stage: Arc::clone(stage),
-                    stream: self.header.name.clone(),
-                    source: error,
+                self.fatal.get_or_insert_with(|| {
+                    let (stage, stream) = (Arc::clone(stage), self.header.name.clone());
+                    Box::new(PipelineError::Operator { stage, stream, source: error })
                 });
             }
         }
@@ -108,10 +107,9 @@ pub(super) enum Event {
 pub(super) trait Node<T> {
     fn push(&mut self, item: &T, step: &mut Step);
 
-    /// Takes an item that nobody else needs, and gives one back whose memory may be used again, if it can.
-    fn give(&mut self, item: T, step: &mut Step) -> Option<T> {
-        self.push(&item, step);
-        Some(item)
+    /// Takes an item that nobody needs afterwards: it may keep it, and leave another in its place whose memory is used again.
+    fn give(&mut self, item: &mut T, step: &mut Step) {
+        self.push(item, step);
     }
 
     fn event(&mut self, event: &Event, step: &mut Step);
@@ -135,13 +133,14 @@ pub(super) fn push_all<T>(children: &mut Children<T>, item: &T, step: &mut Step)
     }
 }
 
-/// Passes an item on that nobody needs afterwards. Gives one back whose memory may be used again.
-fn give_all<T>(children: &mut Children<T>, item: T, step: &mut Step) -> Option<T> {
-    let Some((last, others)) = children.split_last_mut() else { return Some(item) };
-    for child in others {
-        child.push(&item, step);
+/// Passes an item on that nobody needs afterwards. What is left of it has memory that may be used again.
+fn give_all<T>(children: &mut Children<T>, item: &mut T, step: &mut Step) {
+    if let Some((last, others)) = children.split_last_mut() {
+        for child in others {
+            child.push(item, step);
+        }
+        last.give(item, step);
     }
-    last.give(item, step)
 }
 
 /// Asks for the memory of the children, or of what lies so many places behind them.
