@@ -1,6 +1,7 @@
 //! Features: numbers computed from windows, one row for each channel that is not a trigger.
 
 mod aperiodic;
+mod band_passes;
 mod band_power;
 mod channel_statistic;
 mod coherence;
