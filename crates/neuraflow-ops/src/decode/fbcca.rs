@@ -8,9 +8,8 @@ use neuraflow_core::model::{Chunk, Decision, NoDecision, Span, Window};
 use neuraflow_core::operator::{Latency, Operator, OperatorError, WindowSpec};
 
 use super::made_up::MadeUp;
-use super::segment::Segment;
 use super::targets::Targets;
-use crate::feature::LookBack;
+use crate::feature::{LookBack, Segment};
 use crate::filter::{Butterworth, slowest};
 use crate::shape::{Rows, same_channels};
 
