@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use super::shared::range;
+
 #[derive(Clone, Copy)]
 pub struct Headset {
     pub channels: usize,
@@ -21,14 +23,6 @@ pub fn headset(text: &str) -> Result<Headset, String> {
     };
     let sane = (1..=4_096).contains(&headset.channels) && (1..=100_000).contains(&headset.streams);
     if sane { Ok(headset) } else { Err("expected 1 to 4096 channels and 1 to 100000 streams".into()) }
-}
-
-pub fn range(text: &str) -> Result<Range<f64>, String> {
-    let parsed = text.split_once('-').and_then(|(lo, hi)| Some(lo.parse::<f64>().ok()?..hi.parse().ok()?));
-    match parsed {
-        Some(range) if range.start > 0.0 && range.end > range.start && range.end.is_finite() => Ok(range),
-        _ => Err(format!("expected LO-HI in Hz with 0 < LO < HI such as 8-13, found {text}")),
-    }
 }
 
 pub fn band(text: &str) -> Result<(String, Range<f64>), String> {

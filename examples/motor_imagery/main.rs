@@ -4,13 +4,13 @@
 //! feet, from PhysioNet's EEGMMIDB (its runs 6, 10 and 14). The last line is one object of JSON.
 //! `--save FILE` keeps the fitted model; `--model FILE` decodes with it and needs no `--train`.
 
-#[path = "../shared/interval.rs"]
-mod interval;
 mod options;
 mod outcome;
 mod page;
 mod paradigm;
 mod settings;
+#[path = "../shared/mod.rs"]
+mod shared;
 
 use std::error::Error;
 use std::io::Write;
@@ -22,15 +22,10 @@ use neuraflow::sinks::report::HtmlReport;
 
 use options::Options;
 use outcome::Outcome;
+use shared::{check_model, end};
 
 fn main() -> ExitCode {
-    match run(&Options::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("motor_imagery: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    end(run(&Options::parse()))
 }
 
 fn run(options: &Options) -> Result<(), Box<dyn Error>> {
@@ -39,6 +34,7 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
         Some(file) => Model::load(file)?,
         None => paradigm::fit(options)?,
     };
+    check_model(&model, &options.classes, &options.bandpass)?;
     if let Some(file) = &options.save {
         model.save(file)?;
     }
@@ -50,6 +46,7 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let decoded = paradigm::decode(options, &model, page.as_ref())?;
     let outcome = Outcome::new(options, &model, &decoded);
     if let Some(page) = page {
+        let page = page.titled("Motor imagery");
         page.settings(settings);
         page.command_line(std::env::args());
         page.input_file(&options.test)?;

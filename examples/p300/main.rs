@@ -8,14 +8,14 @@
 
 mod folds;
 mod gathered;
-#[path = "../shared/interval.rs"]
-mod interval;
 mod options;
 mod outcome;
 mod page;
 mod paradigm;
 mod roc;
 mod settings;
+#[path = "../shared/mod.rs"]
+mod shared;
 mod text;
 mod trial;
 
@@ -30,15 +30,10 @@ use neuraflow::sinks::report::HtmlReport;
 use folds::Plan;
 use options::Options;
 use outcome::Outcome;
+use shared::{check_model, end};
 
 fn main() -> ExitCode {
-    match run(&Options::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("p300: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    end(run(&Options::parse()))
 }
 
 fn run(options: &Options) -> Result<(), Box<dyn Error>> {
@@ -50,6 +45,7 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
         None if train.is_empty() || train == test => Plan::folds(options, gathered::gather(options, &test)?)?,
         None => Plan::fitted(options, gathered::gather(options, &train)?)?,
     };
+    check_model(plan.whole(), &options.classes, &options.bandpass)?;
     if let Some(file) = &options.save {
         plan.whole().save(file)?;
     }
