@@ -12,6 +12,10 @@ use std::time::{Duration, Instant};
 use neuraflow::prelude::*;
 use neuraflow::sinks::local::Csv;
 
+#[path = "support/example.rs"]
+mod example;
+use example::Example;
+
 const STREAMS: usize = 12;
 const SECONDS: f64 = 30.0;
 
@@ -39,8 +43,8 @@ fn expected(folder: &Path) -> Files {
 }
 
 fn example(mode: &str, folder: &Path) -> Child {
-    let deps = std::env::current_exe().unwrap();
-    Command::new(deps.parent().and_then(Path::parent).unwrap().join("examples/processes"))
+    Example("processes")
+        .command()
         .args(["--mode", mode, "--speed", "x10", "--seconds", &SECONDS.to_string()])
         .args(["--streams", &STREAMS.to_string(), "--folder"])
         .arg(folder)
