@@ -17,12 +17,11 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use clap::Parser;
-use neuraflow::ops::decode::Model;
 use neuraflow::sinks::report::HtmlReport;
 
 use options::Options;
 use outcome::Outcome;
-use shared::{check_model, end};
+use shared::{check_model, end, load_model};
 
 fn main() -> ExitCode {
     end(run(&Options::parse()))
@@ -31,7 +30,7 @@ fn main() -> ExitCode {
 fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let mut out = std::io::stdout().lock();
     let model = match &options.model {
-        Some(file) => Model::load(file)?,
+        Some(file) => load_model(file)?,
         None => paradigm::fit(options)?,
     };
     check_model(&model, &options.classes, &options.bandpass)?;

@@ -24,13 +24,12 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use clap::Parser;
-use neuraflow::ops::decode::Model;
 use neuraflow::sinks::report::HtmlReport;
 
 use folds::Plan;
 use options::Options;
 use outcome::Outcome;
-use shared::{check_model, end};
+use shared::{check_model, end, load_model};
 
 fn main() -> ExitCode {
     end(run(&Options::parse()))
@@ -41,7 +40,7 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let test = settings::recordings(&options.test)?;
     let train = settings::recordings(&options.train)?;
     let plan = match &options.model {
-        Some(file) => Plan::given(Model::load(file)?),
+        Some(file) => Plan::given(load_model(file)?),
         None if train.is_empty() || train == test => Plan::folds(options, gathered::gather(options, &test)?)?,
         None => Plan::fitted(options, gathered::gather(options, &train)?)?,
     };

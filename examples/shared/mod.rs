@@ -11,6 +11,6 @@ mod values;
 pub use budget::Budget;
 pub use confusion::Confusion;
 pub use interval::wilson;
-pub use program::{complain, end, in_one_line};
-pub use trials::{check_model, none_found};
+pub use program::{complain, end};
+pub use trials::{check_model, load_model, none_found};
 pub use values::{class, range};

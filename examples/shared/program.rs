@@ -20,11 +20,3 @@ pub fn end(outcome: Result<(), Box<dyn Error>>) -> ExitCode {
         }
     }
 }
-
-/// What clap says is wrong, and what it would have taken instead, without the usage that follows.
-pub fn in_one_line(text: &str) -> String {
-    let said =
-        text.split("\n\n").take_while(|part| !part.starts_with("Usage:") && !part.starts_with("For more"));
-    let said: Vec<&str> = said.flat_map(str::lines).map(str::trim).filter(|line| !line.is_empty()).collect();
-    format!("{}; see --help", said.join(" ").trim_start_matches("error: "))
-}

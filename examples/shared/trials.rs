@@ -8,6 +8,11 @@ use std::path::Path;
 use neuraflow::ops::decode::Model;
 use neuraflow::sources::recording::Recording;
 
+/// Reads a model, and says of which file it is that something is wrong with it.
+pub fn load_model(file: &Path) -> Result<Model, Box<dyn Error>> {
+    Model::load(file).map_err(|error| format!("{}: {error}", file.display()).into())
+}
+
 /// The classes and the pass band must be those that a model was fitted to: the stream itself does not tell them.
 pub fn check_model(
     model: &Model,

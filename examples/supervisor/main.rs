@@ -6,6 +6,8 @@
 //! once, and `results/rms/*.csv` has every window, once.
 
 mod mishap;
+#[path = "../shared/program.rs"]
+mod program;
 
 use std::env;
 use std::error::Error;
@@ -21,6 +23,7 @@ use neuraflow::prelude::*;
 use neuraflow::sinks::local::Csv;
 
 use mishap::{Kind, Mishap};
+use program::end;
 
 /// How the child says that a worker hangs.
 const HUNG: u8 = 70;
@@ -54,9 +57,10 @@ struct Options {
     child: bool,
 }
 
-fn main() -> Result<ExitCode, Box<dyn Error>> {
+fn main() -> ExitCode {
     let options = Options::parse();
-    if options.child { child(&options) } else { parent() }
+    let outcome = if options.child { child(&options) } else { parent() };
+    outcome.unwrap_or_else(|error| end(Err(error)))
 }
 
 /// Starts this program as its own child until that has come to an end.
