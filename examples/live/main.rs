@@ -28,6 +28,7 @@ use neuraflow::sinks::report::HtmlReport;
 use interrupt::Interrupt;
 use options::Options;
 use shared::complain;
+use values::in_one_line;
 
 fn main() -> ExitCode {
     let matches = Options::command().try_get_matches();
@@ -48,14 +49,6 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
-}
-
-/// What clap says is wrong, and what it would have taken instead, without the usage that follows.
-fn in_one_line(text: &str) -> String {
-    let said =
-        text.split("\n\n").take_while(|part| !part.starts_with("Usage:") && !part.starts_with("For more"));
-    let said: Vec<&str> = said.flat_map(str::lines).map(str::trim).filter(|line| !line.is_empty()).collect();
-    format!("{}; see --help", said.join(" ").trim_start_matches("error: "))
 }
 
 fn live(options: &Options, matches: &ArgMatches) -> Result<bool, Box<dyn Error>> {

@@ -1,4 +1,4 @@
-//! Values as people type them on the command line of `live`.
+//! Values as people type them on the command line of `live`, and what is wrong with them.
 
 use std::ops::Range;
 
@@ -36,4 +36,12 @@ pub fn seconds(text: &str) -> Result<f64, String> {
         .ok()
         .filter(|s: &f64| s.is_finite() && *s > 0.0 && *s <= 1e9)
         .ok_or(format!("expected a number of seconds above 0 and at most 1e9, found {text}"))
+}
+
+/// What clap says is wrong, and what it would have taken instead, without the usage that follows.
+pub fn in_one_line(text: &str) -> String {
+    let said =
+        text.split("\n\n").take_while(|part| !part.starts_with("Usage:") && !part.starts_with("For more"));
+    let said: Vec<&str> = said.flat_map(str::lines).map(str::trim).filter(|line| !line.is_empty()).collect();
+    format!("{}; see --help", said.join(" ").trim_start_matches("error: "))
 }

@@ -65,11 +65,6 @@ fn open(file: &Path) -> Result<Replay, Box<dyn Error>> {
     Ok(replay)
 }
 
-/// The error that a recording has none of the trials.
-fn none(options: &Options, file: &Path) -> Box<dyn Error> {
-    none_found(options.classes.iter().map(|(label, _)| label.as_str()), file)
-}
-
 /// Fits the decoder to the training recording.
 pub fn fit(options: &Options) -> Result<Model, Box<dyn Error>> {
     let file = options.train.as_ref().ok_or("expected a recording to train with")?;
@@ -79,7 +74,7 @@ pub fn fit(options: &Options) -> Result<Model, Box<dyn Error>> {
     let covariances: Vec<Features> = covariances.iter().collect();
     running.join()?;
     if covariances.is_empty() {
-        return Err(none(options, file));
+        return Err(none_found(&options.classes, file));
     }
     let trials = Trials::of(&covariances, options.classes.iter().cloned())?.band(options.bandpass.clone());
     Ok(match options.decoder {
@@ -106,14 +101,16 @@ pub fn decode(
     let source = open(&options.test)?.speed(options.speed).packet(options.packet as usize);
     let (sink, decisions) = bounded(CAPACITY, Overflow::Block);
     let decoder = model.clone();
-    let pipeline =
-        trials(source, options, Some(model), page).decode(move || decoder.decoder()).sink(sink).build()?;
+    let pipeline = trials(source, options, Some(model), page)
+        .decode(move || decoder.decoder())
+        .sink(sink.named("decisions"))
+        .build()?;
     let contract = pipeline.latencies().last().map(|path| path.latency).unwrap_or_default();
     let running = pipeline.spawn(Workers::new(usize::from(options.workers)))?;
     let decisions: Vec<_> = decisions.iter().collect();
     let report = running.join()?;
     if decisions.is_empty() {
-        return Err(none(options, &options.test));
+        return Err(none_found(&options.classes, &options.test));
     }
     Ok(Decoded { decisions, report, contract })
 }

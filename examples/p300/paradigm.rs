@@ -69,20 +69,23 @@ pub fn decode(
     let mut flow = trials(options, files, page)?;
     let (sink, samples) = bounded(CAPACITY, Overflow::Block);
     if page.is_some() {
-        flow = flow.branch(|trials| trials.sink(sink));
+        flow = flow.branch(|trials| trials.sink(sink.named("trials")));
     } else {
         drop(sink);
     }
     let (last, others) = plan.models().split_last().ok_or("expected a decoder")?;
     let mut outputs = Vec::new();
-    for model in others {
+    let named = |fold: usize| format!("decisions of fold {}", fold + 1);
+    for (fold, model) in others.iter().enumerate() {
         let (sink, decisions) = bounded(CAPACITY, Overflow::Block);
+        let sink = sink.named(named(fold));
         let decoder = model.clone();
         flow = flow.branch(|trials| trials.decode(move || decoder.decoder()).sink(sink));
         outputs.push(decisions);
     }
     let (sink, decisions) = bounded(CAPACITY, Overflow::Block);
     let decoder = last.clone();
+    let sink = sink.named(named(others.len()));
     let pipeline = flow.decode(move || decoder.decoder()).sink(sink).build()?;
     outputs.push(decisions);
     let contract = pipeline.latencies().last().map(|path| path.latency).unwrap_or_default();
@@ -108,7 +111,7 @@ pub fn decode(
         chosen.extend(decisions.into_iter().filter_map(|decision| Some((of(&decision)?, decision))));
     }
     if chosen.is_empty() {
-        return Err(none_found(options.classes.iter().map(|(label, _)| label.as_str()), first));
+        return Err(none_found(&options.classes, first));
     }
     chosen.sort_by_key(|(place, _)| *place);
     Ok(Decoded { decisions: chosen, trials: Gathered::new(samples, &keys), report, contract })

@@ -106,7 +106,10 @@ pub struct Decoded {
 pub fn decode(options: &Options, fitted: &Fitted) -> Result<Decoded, Box<dyn Error>> {
     let (sink, decisions) = bounded(CAPACITY, Overflow::Block);
     let model = fitted.model.clone();
-    let pipeline = counts(options.tested(), options)?.decode(move || model.decoder()).sink(sink).build()?;
+    let pipeline = counts(options.tested(), options)?
+        .decode(move || model.decoder())
+        .sink(sink.named("decisions"))
+        .build()?;
     let contract = pipeline.latencies().last().map(|path| path.latency).unwrap_or_default();
     let began = Instant::now();
     let running = pipeline.spawn(Workers::new(usize::from(options.workers)))?;

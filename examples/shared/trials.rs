@@ -38,9 +38,9 @@ pub fn check_model(
     }
 }
 
-/// The error that a recording has no trial at these markers, with those that it has.
-pub fn none_found<'a>(markers: impl IntoIterator<Item = &'a str>, file: &Path) -> Box<dyn Error> {
-    let wanted: Vec<&str> = markers.into_iter().collect();
+/// The error that a recording has no trial at the markers of these classes, with the markers that it has.
+pub fn none_found<T>(classes: &[(String, T)], file: &Path) -> Box<dyn Error> {
+    let wanted: Vec<&str> = classes.iter().map(|(marker, _)| marker.as_str()).collect();
     let recording = match Recording::open(file) {
         Ok(recording) => recording,
         Err(error) => return error.into(),

@@ -51,12 +51,11 @@ pub fn decode(
     let flow = flow.stage(move || Butterworth::bandpass(4, band.clone()));
     let flow = flow.branch(|signal| {
         let decoder = decoder.clone();
-        signal.epochs(epochs).feature(move || decoder.clone()).sink(Callback::new(
-            move |decision: &Decision<String>| {
-                let trial = Trial::of(decision, &classes);
-                all.lock().unwrap_or_else(PoisonError::into_inner).extend(trial);
-            },
-        ))
+        let keep = move |decision: &Decision<String>| {
+            let trial = Trial::of(decision, &classes);
+            all.lock().unwrap_or_else(PoisonError::into_inner).extend(trial);
+        };
+        signal.epochs(epochs).feature(move || decoder.clone()).sink(Callback::new(keep).named("trials"))
     });
     let windows = flow.window(Tumbling::millis(HOP_MS));
     let windows = match page {

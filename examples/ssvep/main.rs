@@ -49,7 +49,7 @@ fn ssvep(options: &Options) -> Result<(), Box<dyn Error>> {
     let run = |settings: &Settings, page| decode(file, settings, options.packet, options.workers, page);
     let outcome = run(&settings, page.as_ref())?;
     if outcome.trials.is_empty() {
-        return Err(none_found(settings.classes.iter().map(|(code, _)| code.as_str()), file));
+        return Err(none_found(&settings.classes, file));
     }
     let mut curve = Vec::new();
     if options.curve {
