@@ -135,7 +135,7 @@ fn every_setting_and_the_latency_budget_are_printed() {
     let html = std::fs::read_to_string(page).unwrap();
     assert_eq!(html.matches("<svg viewBox=\"-1.15").count(), 4, "a head for each pattern");
     assert_eq!(html.matches("class=\"site\"").count(), 4 * 64);
-    for said in ["14 of 15, 95 % interval 0.70 to 0.99", "1 T1, 7 T2, 0 no decision", "order 4, 8-30 Hz"] {
+    for said in ["14 of 15, 95 % interval 0.70 to 0.99", "T1: 1, T2: 7, no decision: 0", "order 4, 8-30 Hz"] {
         assert!(html.contains(said), "{said}");
     }
     for said in [

@@ -49,7 +49,7 @@ impl Confusion {
     pub fn results(&self) -> Vec<(String, String)> {
         let row = |(class, row): (&String, &Vec<usize>)| {
             let each: Vec<String> =
-                row.iter().zip(&self.labels).map(|(count, label)| format!("{count} {label}")).collect();
+                row.iter().zip(&self.labels).map(|(count, label)| format!("{label}: {count}")).collect();
             (format!("{class}, decided as"), each.join(", "))
         };
         self.classes.iter().zip(&self.counts).map(row).collect()
