@@ -126,7 +126,7 @@ fn a_cluster_that_loses_a_process_fails_as_a_whole_and_goes_on_from_its_checkpoi
     assert_eq!(count("ended"), 1, "{said:#?}");
     assert_eq!((count("process 0 runs as"), count("process 1 runs as")), (2, 2), "{said:#?}");
     assert_eq!((count("since checkpoint"), count("since the beginning")), (2, 0), "{said:#?}");
-    assert!(complaints.contains("process: 1") && complaints.contains("Lost"), "{complaints}");
+    assert!(complaints.contains("process 1 at") && complaints.contains("was lost"), "{complaints}");
     assert!(!complaints.contains("panicked"), "{complaints}");
     assert!(!folder.join("process-1/checkpoints").exists(), "process 0 keeps those of both");
     same(&found(&folder), &expected(&folder.join("expected")));
