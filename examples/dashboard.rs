@@ -6,7 +6,11 @@
 //! Run it with `cargo run --release --example dashboard`, open <http://127.0.0.1:8080/>, end it with Ctrl-C. Another
 //! address may be given: `-- 127.0.0.1:9000`.
 
+#[path = "shared/program.rs"]
+mod program;
+
 use std::error::Error;
+use std::process::ExitCode;
 
 use axum::extract::State;
 use axum::response::{Html, Redirect};
@@ -22,7 +26,11 @@ const ADDRESS: &str = "127.0.0.1:8080";
 const ALPHA: &str = "alpha at O1";
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn Error>> {
+async fn main() -> ExitCode {
+    program::end(run().await)
+}
+
+async fn run() -> Result<(), Box<dyn Error>> {
     // The neural part: a headset, a graph, and a session that shows what the graph computes.
     let feedback = Feedback::new(FeedbackConfig::default())?;
     let session = feedback.session("P01");
@@ -50,7 +58,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .with_state(shown)
         .route("/brain", get(|| async { Redirect::permanent("/brain/") }))
         .nest("/brain/", feedback.router());
-    let listener = TcpListener::bind(std::env::args().nth(1).as_deref().unwrap_or(ADDRESS)).await?;
+    let address = std::env::args().nth(1).unwrap_or_else(|| ADDRESS.to_owned());
+    let listener = TcpListener::bind(&address).await;
+    let listener =
+        listener.map_err(|error| format!("cannot listen on {address}: {error}; choose another address"))?;
     let address = listener.local_addr()?;
     println!("http://{address}/ is the host's page, http://{address}/brain/ the live page; Ctrl-C ends both");
     let interrupted = async { drop(tokio::signal::ctrl_c().await) };

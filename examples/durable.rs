@@ -4,8 +4,12 @@
 //! Run it with `cargo run --release --example durable -- --folder results`, stop it with `kill -9`, start it again, and look
 //! at `results/rms/*.csv`: every window is there, once. docs/concepts/guarantees.md says what that rests on.
 
+#[path = "shared/program.rs"]
+mod program;
+
 use std::error::Error;
 use std::path::PathBuf;
+use std::process::ExitCode;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -14,6 +18,8 @@ use neuraflow::checkpoint::Config;
 use neuraflow::dataflow::Checkpointing;
 use neuraflow::prelude::*;
 use neuraflow::sinks::local::Csv;
+
+use program::end;
 
 /// Root mean squares of synthetic headsets, to CSV files that survive `kill -9`.
 #[derive(Parser)]
@@ -51,7 +57,11 @@ struct Options {
     workers: usize,
 }
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> ExitCode {
+    end(run())
+}
+
+fn run() -> Result<(), Box<dyn Error>> {
     let (started, options) = (Instant::now(), Options::parse());
     let source = Synthetic::new(options.channels, SamplingRate::hz(options.rate)?)
         .streams(options.streams)

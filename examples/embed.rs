@@ -11,7 +11,6 @@ use std::thread;
 use std::time::Duration;
 
 use neuraflow::prelude::*;
-use neuraflow::sinks::bounded;
 use neuraflow::sinks::feedback::{Body, Feedback, FeedbackConfig, Kind, Subscriber, Subscription};
 use neuraflow::sources::device::DeviceConfig;
 

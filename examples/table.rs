@@ -5,8 +5,12 @@
 //! same results go to the same places: nothing is there twice.
 //! With `--bigtable PROJECT/INSTANCE/TABLE` it is in Bigtable, or in an emulator where `BIGTABLE_EMULATOR_HOST` says so; all else is the same.
 
+#[path = "shared/program.rs"]
+mod program;
+
 use std::error::Error;
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use clap::Parser;
 use neuraflow::model::Id;
@@ -15,6 +19,8 @@ use neuraflow::sinks::bigtable::{Bigtable, BigtableConfig};
 use neuraflow::sinks::store::LocalTable;
 use neuraflow::sinks::table::{Query, Stage, Table, TableReader, TableSink};
 use neuraflow::source::Source;
+
+use program::end;
 
 /// Band power of a synthetic headset, into a table and back.
 #[derive(Parser)]
@@ -34,7 +40,11 @@ struct Options {
     seconds: i64,
 }
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> ExitCode {
+    end(run())
+}
+
+fn run() -> Result<(), Box<dyn Error>> {
     let options = Options::parse();
     let Some(name) = &options.bigtable else {
         return record_and_read(LocalTable::open(&options.file)?, &options);

@@ -36,23 +36,40 @@ pub use neuraflow_sources as sources;
 #[cfg(feature = "testing")]
 pub use neuraflow_core::testing;
 
-/// What most programs need.
+/// What a pipeline is written with: its builder and what that takes, the sources and sinks within a program, every operator of
+/// [`ops`], and the items that go from one to the next.
+///
+/// Not here, but in [`ops::decode`]: how models are fitted, and models. What one program in ten needs is in the modules above.
 pub mod prelude {
     pub use neuraflow_core::dataflow::{Pipeline, Report, Running, Tumbling, Workers};
     pub use neuraflow_core::model::{
-        Channel, Chunk, Features, Marker, SamplingRate, Span, StreamHeader, StreamKey, Timestamp, Window,
+        Channel, Chunk, Decision, Features, Marker, SamplingRate, Span, StreamHeader, StreamKey, Timestamp,
+        Window,
     };
     pub use neuraflow_core::operator::{Latency, Operator};
     pub use neuraflow_core::sink::{Overflow, Sink};
     pub use neuraflow_core::source::Source;
-    pub use neuraflow_core::window::GapPolicy;
-    pub use neuraflow_ops::artifact::ArtifactFlags;
-    pub use neuraflow_ops::feature::{BandPower, LogVariance, Periodogram, Rms, Spectrum};
-    pub use neuraflow_ops::filter::{Butterworth, Notch};
+    pub use neuraflow_core::window::{EpochConfig, GapPolicy};
+    pub use neuraflow_ops::artifact::{ArtifactFlags, Blinks, EogRegression, Kurtosis};
+    #[cfg(feature = "linalg")]
+    pub use neuraflow_ops::decode::{Cca, Centre, Evidence, Fbcca, Recentre};
+    pub use neuraflow_ops::feature::{
+        Aperiodic, BandPower, Coherence, EnvelopePower, Hjorth, LineLength, LogVariance, Morlet, Multitaper,
+        Periodogram, PhaseLocking, Rms, Samples, Spectrum, SpikeCounts, SpikingBandPower,
+    };
+    #[cfg(feature = "linalg")]
+    pub use neuraflow_ops::feature::{Covariance, Tangent};
+    pub use neuraflow_ops::filter::{
+        Butterworth, Chebyshev1, Chebyshev2, Comb, DcRemoval, Detrend, Elliptic, Envelope, FilterBank, Fir,
+        Notch, Resample, ZScore,
+    };
     pub use neuraflow_ops::kernel::Precision;
-    pub use neuraflow_ops::quality::SignalQuality;
-    pub use neuraflow_ops::spatial::{Bipolar, CommonAverage};
-    pub use neuraflow_sinks::Callback;
+    pub use neuraflow_ops::quality::{LineNoise, Railed, SignalQuality};
+    pub use neuraflow_ops::spatial::{
+        BadChannels, Bipolar, CommonAverage, Laplacian, Montage, SpatialFilter,
+    };
+    pub use neuraflow_ops::spike::{SpikeDetector, Spikes, ThresholdCrossings};
+    pub use neuraflow_sinks::{Callback, bounded};
     pub use neuraflow_sources::replay::Replay;
     pub use neuraflow_sources::synthetic::Synthetic;
     pub use neuraflow_sources::{device, pace::Speed};

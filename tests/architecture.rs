@@ -202,3 +202,24 @@ fn no_lock_file_names_a_registry_of_somebody() {
         assert_eq!(line, format!("source = \"{official}\""), "Cargo.lock");
     }
 }
+
+/// Who writes a pipeline finds every operator in the prelude; so one that is new must be put there.
+#[test]
+fn the_prelude_has_every_operator() {
+    // Public, and no operators.
+    const OTHERS: [&str; 7] = ["EogWeights", "Flags", "Quality", "Spike", "assess", "position", "Spikes"];
+    let root = root();
+    let facade = fs::read_to_string(root.join("src/lib.rs")).unwrap();
+    let prelude = facade.split_once("pub mod prelude").unwrap().1;
+    let has = |name: &str| prelude.split(|c: char| !c.is_alphanumeric()).any(|word| word == name);
+    for module in ["artifact", "feature", "filter", "quality", "spatial", "spike"] {
+        let path = root.join("crates/neuraflow-ops/src").join(module).join("mod.rs");
+        for line in fs::read_to_string(path).unwrap().lines().filter_map(|line| line.strip_prefix("pub use "))
+        {
+            let names = line.trim_end_matches(';').rsplit("::").next().unwrap();
+            for name in names.trim_matches(['{', '}']).split(", ").filter(|name| !OTHERS.contains(name)) {
+                assert!(has(name), "{module}: {name} is not in the prelude of src/lib.rs");
+            }
+        }
+    }
+}

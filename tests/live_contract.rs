@@ -1,21 +1,20 @@
 //! The contract of the example `live`, checked from outside: the real program on real recordings and synthetic headsets.
 
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::Output;
 
 use neuraflow::testing::data::recording;
 use serde_json::Value;
 
-/// The example as cargo built it beside this test.
-fn live() -> PathBuf {
-    let deps = std::env::current_exe().unwrap();
-    let path = deps.parent().and_then(Path::parent).unwrap().join("examples/live");
-    assert!(path.is_file(), "expected the example at {}: run `cargo build --examples`", path.display());
-    path
-}
+#[path = "support/example.rs"]
+mod example;
+use example::Example;
+
+const LIVE: Example = Example("live");
 
 fn run(arguments: &[&str]) -> Output {
-    Command::new(live()).args(arguments).output().unwrap()
+    LIVE.command().args(arguments).output().unwrap()
 }
 
 /// The JSON object that a run with these arguments ends with, after what always holds was checked.
@@ -205,8 +204,8 @@ fn wrong_values_and_places_are_refused_in_one_line() {
 #[test]
 fn a_summary_that_nobody_can_read_is_an_error_in_one_line() {
     let Ok(full) = std::fs::OpenOptions::new().write(true).open("/dev/full") else { return };
-    let mut command = Command::new(live());
-    let output = command.args(["--seconds", "1", "--listen", "off", "--json"]).stdout(full).output().unwrap();
+    let output =
+        LIVE.command().args(["--seconds", "1", "--listen", "off", "--json"]).stdout(full).output().unwrap();
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{stderr}");
     assert!(stderr.starts_with("live: cannot print the summary"), "{stderr}");
@@ -232,6 +231,22 @@ fn a_report_holds_the_numbers_and_how_to_repeat_them() {
     assert!(!refused.status.success());
     let stderr = String::from_utf8_lossy(&refused.stderr);
     assert!(stderr.contains("/no/such/folder"), "{stderr}");
+}
+
+#[test]
+fn an_address_that_is_taken_is_refused_if_it_was_asked_for() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    LIVE.refuses(&["--seconds", "1", "--listen", &address], "choose another address");
+    // The default is taken by this test, or by another run, which may end before this one begins.
+    let run = |_| {
+        let _taken = TcpListener::bind("127.0.0.1:8787");
+        let output = run(&["--seconds", "1", "--json"]);
+        assert!(output.status.success());
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let stderr = (0..20).map(run).find(|stderr| stderr.contains("127.0.0.1:8787 is taken")).unwrap();
+    assert!(stderr.contains("the live page is at http://127.0.0.1:"), "{stderr}");
 }
 
 #[test]

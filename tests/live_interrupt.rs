@@ -8,11 +8,11 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-/// The example as cargo built it beside this test.
-fn live() -> Command {
-    let deps = std::env::current_exe().unwrap();
-    Command::new(deps.parent().and_then(Path::parent).unwrap().join("examples/live"))
-}
+#[path = "support/example.rs"]
+mod example;
+use example::Example;
+
+const LIVE: Example = Example("live");
 
 fn place(name: &str) -> PathBuf {
     let place = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
@@ -30,7 +30,8 @@ fn a_pipe_in_the_place_of_a_file_is_refused_in_one_line() {
     let place = place("live-pipes");
     let out = place.join("out");
     let run = |arguments: &[&str]| {
-        let output = live().args(["--seconds", "2", "--listen", "off"]).args(arguments).output().unwrap();
+        let output =
+            LIVE.command().args(["--seconds", "2", "--listen", "off"]).args(arguments).output().unwrap();
         (output.status.code(), String::from_utf8(output.stderr).unwrap())
     };
     let out_at = ["--out", out.to_str().unwrap()];
@@ -58,7 +59,7 @@ fn status<'a>(status: &'a str, name: &str) -> &'a str {
 #[test]
 fn an_interrupt_before_the_pipeline_runs_ends_in_a_summary() {
     // So many streams that checking the graph takes longer than seeing that somebody listens.
-    let mut command = live();
+    let mut command = LIVE.command();
     command.args(["--synthetic", "1@250x100000", "--speed", "real", "--listen", "off", "--json"]);
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let threads = loop {

@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
 
 use neuraflow::model::SamplingRate;
 use neuraflow::ops::decode::Model;
@@ -13,28 +12,16 @@ use neuraflow::sources::recording::{Block, Recording};
 use neuraflow::testing::data::recording;
 use serde_json::Value;
 
+#[path = "support/example.rs"]
+mod example;
+use example::Example;
+
+const MOTOR: Example = Example("motor_imagery");
+
 /// What pyRiemann and scikit-learn decide, from `scripts/goldens/motor_imagery.py`.
 const REFERENCE: &str = include_str!("../crates/neuraflow-ops/tests/goldens/motor_imagery.json");
 
 const DECODERS: [&str; 4] = ["csp", "mdm", "tangent", "filter-bank"];
-
-/// The example as cargo built it beside this test.
-fn run(arguments: &[&str]) -> Output {
-    let deps = std::env::current_exe().unwrap();
-    let path = deps.parent().and_then(Path::parent).unwrap().join("examples/motor_imagery");
-    assert!(path.is_file(), "expected the example at {}: run `cargo build --examples`", path.display());
-    Command::new(path).args(arguments).output().unwrap()
-}
-
-/// Text and JSON of a run that must succeed.
-fn outcome(arguments: &[&str]) -> (String, Value) {
-    let output = run(&[arguments, &["--json"]].concat());
-    let (stdout, stderr) =
-        (String::from_utf8(output.stdout).unwrap(), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success(), "{arguments:?}: {stderr}\n{stdout}");
-    let json = serde_json::from_str(stdout.lines().last().unwrap()).unwrap();
-    (stdout, json)
-}
 
 fn file(name: &str) -> Option<PathBuf> {
     recording(&format!("edf/{name}.edf"))
@@ -50,7 +37,7 @@ fn labels_are_the_references() {
         let (Some(train_file), Some(test_file)) = (file(train), file(test)) else { return };
         for decoder in DECODERS {
             let files = ["--train", train_file.to_str().unwrap(), "--test", test_file.to_str().unwrap()];
-            let (text, json) = outcome(&[&files[..], &["--decoder", decoder]].concat());
+            let (text, json) = MOTOR.outcome(&[&files[..], &["--decoder", decoder]].concat());
             let case = format!("{decoder}, {train} to {test}: {json}");
             assert_eq!(json["truth"], pair["truth"], "{case}");
             assert_eq!(json["labels"], pair[decoder]["labels"], "{case}");
@@ -86,7 +73,7 @@ fn packets_workers_and_a_saved_model_change_nothing() {
         let model = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("motor-{decoder}.model"));
         let model = model.to_str().unwrap();
         let ours = ["--train", train, "--test", test, "--decoder", decoder];
-        let (_, first) = outcome(&[&ours[..], &["--save", model]].concat());
+        let (_, first) = MOTOR.outcome(&[&ours[..], &["--save", model]].concat());
         let same = |(_, json): (String, Value), how: &str| {
             for field in ["labels", "confidences", "truth", "ci95"] {
                 assert_eq!(json[field], first[field], "{decoder}, {how}");
@@ -94,9 +81,9 @@ fn packets_workers_and_a_saved_model_change_nothing() {
         };
         for (packet, workers) in [("1", "2"), ("7", "3"), ("480", "1")] {
             let how = format!("{packet} samples a packet, {workers} workers");
-            same(outcome(&[&ours[..], &["--packet", packet, "--workers", workers]].concat()), &how);
+            same(MOTOR.outcome(&[&ours[..], &["--packet", packet, "--workers", workers]].concat()), &how);
         }
-        same(outcome(&["--model", model, "--test", test]), "from its file");
+        same(MOTOR.outcome(&["--model", model, "--test", test]), "from its file");
     }
 }
 
@@ -118,7 +105,7 @@ fn offline_equals_live() {
         let model = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("motor-offline-{decoder}.model"));
         let files = ["--train", train.to_str().unwrap(), "--test", test.to_str().unwrap()];
         let more = ["--decoder", decoder, "--save", model.to_str().unwrap()];
-        let (_, live) = outcome(&[&files[..], &more[..]].concat());
+        let (_, live) = MOTOR.outcome(&[&files[..], &more[..]].concat());
         let model = Model::load(model).unwrap();
         assert_eq!((model.rate(), model.band()), (SamplingRate::hz(160).unwrap(), Some(8.0..30.0)));
         let stream = &recording.streams()[0];
@@ -144,11 +131,11 @@ fn every_setting_and_the_latency_budget_are_printed() {
     let (Some(train), Some(test)) = (file("S001R06"), file("S001R10")) else { return };
     let page = Path::new(env!("CARGO_TARGET_TMPDIR")).join("motor.html");
     let files = ["--train", train.to_str().unwrap(), "--test", test.to_str().unwrap()];
-    let (text, json) = outcome(&[&files[..], &["--report", page.to_str().unwrap()]].concat());
+    let (text, json) = MOTOR.outcome(&[&files[..], &["--report", page.to_str().unwrap()]].concat());
     let html = std::fs::read_to_string(page).unwrap();
     assert_eq!(html.matches("<svg viewBox=\"-1.15").count(), 4, "a head for each pattern");
     assert_eq!(html.matches("class=\"site\"").count(), 4 * 64);
-    for said in ["14 of 15, 95 % interval 0.70 to 0.99", "1 T1, 7 T2, 0 no decision", "order 4, 8-30 Hz"] {
+    for said in ["14 of 15, 95 % interval 0.70 to 0.99", "T1: 1, T2: 7, no decision: 0", "order 4, 8-30 Hz"] {
         assert!(html.contains(said), "{said}");
     }
     for said in [
@@ -180,22 +167,16 @@ fn every_setting_and_the_latency_budget_are_printed() {
 fn what_does_not_fit_is_refused_with_what_to_do() {
     let (Some(train), Some(test)) = (file("S001R06"), file("S001R10")) else { return };
     let (train, test) = (train.to_str().unwrap(), test.to_str().unwrap());
-    let refused = |arguments: &[&str], what: &str| {
-        let output = run(arguments);
-        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(!output.status.success() && stderr.contains(what), "{arguments:?}: {stderr}");
-        assert!(!stderr.contains("panicked"), "{stderr}");
-    };
     let with = |more: &[&'static str]| [&["--train", train, "--test", test][..], more].concat();
-    refused(&with(&["--classes", "T1=fists"]), "at least two to decide between");
-    refused(&with(&["--classes", "T1=fists,T7=feet"]), "trials of feet, found 0");
-    refused(&with(&["--filters", "65"]), "from 1 to 64");
-    refused(&with(&["--bandpass", "8-90"]), "Nyquist");
-    refused(&["--model", train, "--test", test], "model marker");
+    MOTOR.refuses(&with(&["--classes", "T1=fists"]), "at least two to decide between");
+    MOTOR.refuses(&with(&["--classes", "T1=fists,T7=feet"]), "trials of feet, found 0");
+    MOTOR.refuses(&with(&["--filters", "65"]), "from 1 to 64");
+    MOTOR.refuses(&with(&["--bandpass", "8-90"]), "Nyquist");
+    MOTOR.refuses(&["--model", train, "--test", test], "model marker");
     let model = Path::new(env!("CARGO_TARGET_TMPDIR")).join("motor-other.model");
     let model = model.to_str().unwrap();
-    outcome(&with(&[]).iter().copied().chain(["--save", model]).collect::<Vec<_>>());
+    MOTOR.outcome(&with(&[]).iter().copied().chain(["--save", model]).collect::<Vec<_>>());
     if let Some(other) = recording("edf/mne_test_512Hz_139ch.edf") {
-        refused(&["--model", model, "--test", other.to_str().unwrap()], "as the model was fitted");
+        MOTOR.refuses(&["--model", model, "--test", other.to_str().unwrap()], "as the model was fitted");
     }
 }

@@ -5,7 +5,6 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
 
 use neuraflow::ops::decode::Model;
 use neuraflow::ops::filter::Butterworth;
@@ -13,27 +12,15 @@ use neuraflow::sources::recording::{Block, Recording};
 use neuraflow::testing::data::recording;
 use serde_json::Value;
 
+#[path = "support/example.rs"]
+mod example;
+use example::Example;
+
+const P300: Example = Example("p300");
+
 /// What pyRiemann and scikit-learn decide, from `scripts/goldens/p300.py`.
 const REFERENCE: &str = include_str!("../crates/neuraflow-ops/tests/goldens/p300.json");
 const FILES: [&str; 3] = ["15_45_13", "15_47_49", "15_51_07"];
-
-/// The example as cargo built it beside this test.
-fn run(arguments: &[&str]) -> Output {
-    let deps = std::env::current_exe().unwrap();
-    let path = deps.parent().and_then(Path::parent).unwrap().join("examples/p300");
-    assert!(path.is_file(), "expected the example at {}: run `cargo build --examples`", path.display());
-    Command::new(path).args(arguments).output().unwrap()
-}
-
-/// Text and JSON of a run that must succeed.
-fn outcome(arguments: &[&str]) -> (String, Value) {
-    let output = run(&[arguments, &["--json"]].concat());
-    let (stdout, stderr) =
-        (String::from_utf8(output.stdout).unwrap(), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success(), "{arguments:?}: {stderr}\n{stdout}");
-    let json = serde_json::from_str(stdout.lines().last().unwrap()).unwrap();
-    (stdout, json)
-}
 
 fn file(number: usize) -> Option<PathBuf> {
     recording(&format!("muse/P300_subject1_session1/data_2017-02-04-{}.csv", FILES[number]))
@@ -55,7 +42,7 @@ fn decisions_are_the_references() {
     let Some(session) = session() else { return };
     let reference: Value = serde_json::from_str(REFERENCE).unwrap();
     for decoder in ["tangent", "lda"] {
-        let (text, json) = outcome(&["--test", &session, "--decoder", decoder]);
+        let (text, json) = P300.outcome(&["--test", &session, "--decoder", decoder]);
         let golden = &reference[decoder];
         let trials = json["truth"].as_array().unwrap().iter().zip(json["labels"].as_array().unwrap());
         let trials = trials.zip(json["probabilities"].as_array().unwrap());
@@ -97,9 +84,9 @@ fn packets_workers_and_a_saved_model_change_nothing() {
     let same = |a: &Value, b: &Value, how: &str| {
         fields.iter().for_each(|field| assert_eq!(a[field], b[field], "{how}"))
     };
-    let (_, once) = outcome(&["--test", &session]);
+    let (_, once) = P300.outcome(&["--test", &session]);
     for (packet, workers) in [("1", "3"), ("13", "2"), ("30000", "1")] {
-        let (_, again) = outcome(&["--test", &session, "--packet", packet, "--workers", workers]);
+        let (_, again) = P300.outcome(&["--test", &session, "--packet", packet, "--workers", workers]);
         same(&once, &again, &format!("{packet} samples a packet, {workers} workers"));
     }
     let model = Path::new(env!("CARGO_TARGET_TMPDIR")).join("p300.model");
@@ -107,12 +94,12 @@ fn packets_workers_and_a_saved_model_change_nothing() {
     let (train, test) = (first.to_str().unwrap(), second.to_str().unwrap());
     for decoder in ["tangent", "lda"] {
         let fit = ["--train", train, "--test", test, "--decoder", decoder, "--save", model];
-        let (_, fitted) = outcome(&fit);
-        same(&fitted, &outcome(&["--model", model, "--test", test, "--packet", "7"]).1, decoder);
+        let (_, fitted) = P300.outcome(&fit);
+        same(&fitted, &P300.outcome(&["--model", model, "--test", test, "--packet", "7"]).1, decoder);
         assert_eq!(fitted["auc_of_folds"].as_array().unwrap().len(), 1);
     }
     // Trained on what is decoded: that would be no test, so it is done in folds.
-    same(&once, &outcome(&["--train", &session, "--test", &session]).1, "trained on itself");
+    same(&once, &P300.outcome(&["--train", &session, "--test", &session]).1, "trained on itself");
 }
 
 /// Without a pipeline: the whole recording filtered as an array, epochs cut out of it, decided by the model from its file. The same
@@ -134,7 +121,7 @@ fn offline_equals_live() {
         let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("p300-offline-{decoder}.model"));
         let files = ["--train", first.to_str().unwrap(), "--test", second.to_str().unwrap()];
         let (_, live) =
-            outcome(&[&files[..], &["--decoder", decoder, "--save", path.to_str().unwrap()]].concat());
+            P300.outcome(&[&files[..], &["--decoder", decoder, "--save", path.to_str().unwrap()]].concat());
         let model = Model::load(&path).unwrap();
         assert_eq!((model.montage().join(" "), model.limit()), ("TP9 AF7 AF8 TP10".to_owned(), Some(150.0)));
         let mut decided = 0;
@@ -164,7 +151,7 @@ fn offline_equals_live() {
 fn every_setting_and_the_latency_budget_are_printed() {
     let Some(session) = session() else { return };
     let page = Path::new(env!("CARGO_TARGET_TMPDIR")).join("p300.html");
-    let (text, json) = outcome(&["--test", &session, "--report", page.to_str().unwrap()]);
+    let (text, json) = P300.outcome(&["--test", &session, "--report", page.to_str().unwrap()]);
     let html = std::fs::read_to_string(page).unwrap();
     // A plot for each channel with both classes' intervals, and a head for each filter.
     assert_eq!((html.matches("class=\"area a\"").count(), html.matches("class=\"area b\"").count()), (4, 4));
@@ -200,12 +187,7 @@ fn every_setting_and_the_latency_budget_are_printed() {
 #[test]
 fn what_does_not_fit_is_refused_with_what_to_do() {
     let (Some(session), Some(first)) = (session(), file(0)) else { return };
-    let refused = |more: &[&str], what: &str| {
-        let output = run(&[&["--test", &session][..], more].concat());
-        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(!output.status.success() && stderr.contains(what), "{more:?}: {stderr}");
-        assert!(!stderr.contains("panicked"), "{stderr}");
-    };
+    let refused = |more: &[&str], what: &str| P300.refuses(&[&["--test", &session][..], more].concat(), what);
     refused(
         &["--classes", "1=other,7=target"],
         "at least 5 trials of target (marker 7), one for each fold, found 0",
@@ -224,6 +206,6 @@ fn what_does_not_fit_is_refused_with_what_to_do() {
     // Epochs of another length than the model's.
     let model = Path::new(env!("CARGO_TARGET_TMPDIR")).join("p300-other.model");
     let model = model.to_str().unwrap();
-    outcome(&["--train", first.to_str().unwrap(), "--test", first.to_str().unwrap(), "--save", model]);
+    P300.outcome(&["--train", first.to_str().unwrap(), "--test", first.to_str().unwrap(), "--save", model]);
     refused(&["--model", model, "--after-ms", "900"], "expected an epoch of 230 samples");
 }

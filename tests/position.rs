@@ -1,13 +1,19 @@
 //! The example `position` on a real rat, from outside: how far off it is, and that it does not matter how the spikes come in.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Command;
 use std::sync::OnceLock;
 
 use neuraflow::ops::decode::TrajectoryModel;
 use neuraflow::sources::recording::{Block, Recording};
 use neuraflow::testing::data::recording;
 use serde_json::Value;
+
+#[path = "support/example.rs"]
+mod example;
+use example::Example;
+
+const POSITION: Example = Example("position");
 
 const DECODERS: [&str; 3] = ["bayes", "wiener", "kalman"];
 const HOP: i64 = 50;
@@ -27,21 +33,9 @@ fn track() -> Option<&'static Path> {
     recording("spikes/nelpy_linear-track").and(made.as_deref())
 }
 
-/// The example as cargo built it beside this test.
-fn run(arguments: &[&str]) -> Output {
-    let deps = std::env::current_exe().unwrap();
-    let path = deps.parent().and_then(Path::parent).unwrap().join("examples/position");
-    assert!(path.is_file(), "expected the example at {}: run `cargo build --examples`", path.display());
-    Command::new(path).args(arguments).output().unwrap()
-}
-
-/// Text and JSON of a run that must succeed.
+/// Text and JSON of a run on the track that must succeed.
 fn outcome(track: &Path, arguments: &[&str]) -> (String, Value) {
-    let output = run(&[&["--train", track.to_str().unwrap(), "--json"], arguments].concat());
-    let stdout = String::from_utf8(output.stdout).unwrap();
-    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-    let json = serde_json::from_str(stdout.lines().last().unwrap()).unwrap();
-    (stdout, json)
+    POSITION.outcome(&[&["--train", track.to_str().unwrap()], arguments].concat())
 }
 
 fn number(json: &Value, field: &str) -> f64 {
@@ -187,17 +181,12 @@ fn a_report_shows_the_path() {
 fn what_does_not_fit_is_refused_with_what_to_do() {
     let Some(track) = track() else { return };
     let refused = |arguments: &[&str], what: &str| {
-        let output = run(&[&["--train", track.to_str().unwrap()], arguments].concat());
-        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(!output.status.success() && stderr.contains(what), "{arguments:?}: {stderr}");
-        assert!(!stderr.contains("panicked"), "{stderr}");
+        POSITION.refuses(&[&["--train", track.to_str().unwrap()], arguments].concat(), what);
     };
     refused(&["--look-back-ms", "120"], "a multiple of the window, 50 ms");
     refused(&["--bins", "1"], "bins: expected from 2 to 10,000");
     refused(&["--speed-above", "100000"], "expected running faster than 100000 px/s");
     refused(&["--test", "nowhere"], "nowhere");
     let raw = recording("spikes/nelpy_linear-track/spikes.mat").unwrap();
-    let output = run(&["--train", raw.to_str().unwrap()]);
-    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(!output.status.success() && stderr.contains("scripts/convert/linear_track.py"), "{stderr}");
+    POSITION.refuses(&["--train", raw.to_str().unwrap()], "scripts/convert/linear_track.py");
 }

@@ -12,6 +12,10 @@ use std::time::{Duration, Instant};
 use neuraflow::prelude::*;
 use neuraflow::sinks::local::Csv;
 
+#[path = "support/example.rs"]
+mod example;
+use example::Example;
+
 const STREAMS: usize = 12;
 const SECONDS: f64 = 30.0;
 
@@ -39,8 +43,8 @@ fn expected(folder: &Path) -> Files {
 }
 
 fn example(mode: &str, folder: &Path) -> Child {
-    let deps = std::env::current_exe().unwrap();
-    Command::new(deps.parent().and_then(Path::parent).unwrap().join("examples/processes"))
+    Example("processes")
+        .command()
         .args(["--mode", mode, "--speed", "x10", "--seconds", &SECONDS.to_string()])
         .args(["--streams", &STREAMS.to_string(), "--folder"])
         .arg(folder)
@@ -122,7 +126,7 @@ fn a_cluster_that_loses_a_process_fails_as_a_whole_and_goes_on_from_its_checkpoi
     assert_eq!(count("ended"), 1, "{said:#?}");
     assert_eq!((count("process 0 runs as"), count("process 1 runs as")), (2, 2), "{said:#?}");
     assert_eq!((count("since checkpoint"), count("since the beginning")), (2, 0), "{said:#?}");
-    assert!(complaints.contains("process: 1") && complaints.contains("Lost"), "{complaints}");
+    assert!(complaints.contains("process 1 at") && complaints.contains("was lost"), "{complaints}");
     assert!(!complaints.contains("panicked"), "{complaints}");
     assert!(!folder.join("process-1/checkpoints").exists(), "process 0 keeps those of both");
     same(&found(&folder), &expected(&folder.join("expected")));

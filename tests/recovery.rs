@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -17,6 +17,10 @@ use ndarray::Array2;
 use neuraflow::model::{PacketBody, StableHasher};
 use neuraflow::prelude::*;
 use neuraflow::testing::{FakeClock, collect_packets};
+
+#[path = "support/example.rs"]
+mod example;
+use example::Example;
 
 const STREAMS: usize = 8;
 const CHANNELS: usize = 32;
@@ -93,8 +97,8 @@ impl Verdict {
 }
 
 fn durable(folder: &Path, plan: &Plan, workers: usize, speed: &str) -> Child {
-    let deps = std::env::current_exe().unwrap();
-    Command::new(deps.parent().and_then(Path::parent).unwrap().join("examples/durable"))
+    Example("durable")
+        .command()
         .arg("--folder")
         .arg(folder)
         .args(["--streams", &STREAMS.to_string(), "--channels", &CHANNELS.to_string()])

@@ -2,8 +2,7 @@
 
 #![cfg(all(feature = "linalg", feature = "report"))]
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 
 use ndarray::{Array2, s};
 use neuraflow::model::{ChannelKind, Decision};
@@ -14,25 +13,20 @@ use neuraflow::sources::recording::{Block, Recording};
 use neuraflow::testing::data::recording;
 use serde_json::Value;
 
+#[path = "support/example.rs"]
+mod example;
+use example::Example;
+
+const SSVEP: Example = Example("ssvep");
+
 const EXOSKELETON: &str = "gdf/ssvep_subject03_2012.07.11-15.25.23.gdf";
 const MUSE: &str = "muse/SSVEP_subject1_session1/data_2017-09-14-21.20.04.csv";
 const CLASSES: [(&str, f64); 3] = [("33025", 13.0), ("33026", 21.0), ("33027", 17.0)];
 
-/// The example as cargo built it beside this test.
-fn ssvep() -> PathBuf {
-    let deps = std::env::current_exe().unwrap();
-    let path = deps.parent().and_then(Path::parent).unwrap().join("examples/ssvep");
-    assert!(path.is_file(), "expected the example at {}: run `cargo build --examples`", path.display());
-    path
-}
-
 /// What the example prints on a recording: its text, and the JSON in its last line.
 fn run(file: &Path, arguments: &[&str]) -> (String, Value) {
-    let output =
-        Command::new(ssvep()).arg("--recording").arg(file).args(arguments).arg("--json").output().unwrap();
-    let stdout = String::from_utf8(output.stdout).unwrap();
-    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-    let json: Value = serde_json::from_str(stdout.lines().last().unwrap()).unwrap();
+    let file = ["--recording", file.to_str().unwrap()];
+    let (stdout, json) = SSVEP.outcome(&[&file[..], arguments].concat());
     let [correct, n] = ["correct", "n"].map(|field| json[field].as_u64().unwrap());
     assert!((json["accuracy"].as_f64().unwrap() - correct as f64 / n as f64).abs() < 1e-12);
     let [low, high] = [0, 1].map(|edge| json["ci95"][edge].as_f64().unwrap());
@@ -192,12 +186,10 @@ fn a_report_shows_spectra_and_the_result() {
 #[test]
 fn what_is_not_known_must_be_said() {
     let Some(file) = recording("edf/S001R04.edf") else { return };
-    let refused = |arguments: &[&str]| {
-        let output = Command::new(ssvep()).arg("--recording").arg(&file).args(arguments).output().unwrap();
-        assert!(!output.status.success() && output.stdout.is_empty());
-        String::from_utf8(output.stderr).unwrap()
-    };
-    assert!(refused(&[]).contains("--classes: expected the markers"));
-    assert!(refused(&["--classes", "T7=13,T8=17"]).contains("expected trials at markers T7, T8"));
-    assert!(refused(&["--classes", "T1=13,T2=17", "--harmonics", "9"]).contains("below Nyquist 80 Hz"));
+    let file = file.to_str().unwrap();
+    let refused =
+        |arguments: &[&str], what| SSVEP.refuses(&[&["--recording", file], arguments].concat(), what);
+    refused(&[], "--classes: expected the markers");
+    refused(&["--classes", "T7=13,T8=17"], "expected trials at markers T7, T8");
+    refused(&["--classes", "T1=13,T2=17", "--harmonics", "9"], "below Nyquist 80 Hz");
 }

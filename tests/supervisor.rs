@@ -2,26 +2,29 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::path::PathBuf;
+use std::process::Output;
+
+#[path = "support/example.rs"]
+mod example;
+use example::Example;
 
 /// The program's results, and what it said.
 fn run(name: &str, mishaps: &[&str]) -> (BTreeMap<String, Vec<u8>>, String) {
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("supervisor").join(name);
     let _ = fs::remove_dir_all(&folder);
     fs::create_dir_all(&folder).unwrap();
-    let deps = std::env::current_exe().unwrap();
-    let Output { status, stdout, stderr } =
-        Command::new(deps.parent().and_then(Path::parent).unwrap().join("examples/supervisor"))
-            .arg("--folder")
-            .arg(&folder)
-            .args(["--seconds", "8", "--speed", "x4", "--watchdog-ms", "2000"])
-            .args(mishaps)
-            // A panic that prints its backtrace keeps the worker for as long as the symbols take to read, on a busy machine
-            // longer than the watchdog's patience: it would be taken for a hang.
-            .env("RUST_BACKTRACE", "0")
-            .output()
-            .unwrap();
+    let Output { status, stdout, stderr } = Example("supervisor")
+        .command()
+        .arg("--folder")
+        .arg(&folder)
+        .args(["--seconds", "8", "--speed", "x4", "--watchdog-ms", "2000"])
+        .args(mishaps)
+        // A panic that prints its backtrace keeps the worker for as long as the symbols take to read, on a busy machine
+        // longer than the watchdog's patience: it would be taken for a hang.
+        .env("RUST_BACKTRACE", "0")
+        .output()
+        .unwrap();
     let said = [stdout, stderr].map(|bytes| String::from_utf8(bytes).unwrap()).concat();
     assert!(status.success(), "{said}");
     let files = fs::read_dir(folder.join("rms")).unwrap().map(|entry| entry.unwrap().path());

@@ -1,14 +1,15 @@
 //! The live page of `live`: a session that the graph feeds, and the server that shows it.
 
 use std::error::Error;
+use std::io::ErrorKind;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use neuraflow::dataflow::Running;
 use neuraflow::operator::Latency;
-use neuraflow::sinks::feedback::{Feedback, FeedbackConfig, Server, Session};
+use neuraflow::sinks::feedback::{Feedback, FeedbackConfig, FeedbackError, Server, Session};
 
-use super::complain;
 use super::options::Options;
+use super::shared::complain;
 
 /// Where the page is unless told otherwise.
 pub const DEFAULT: &str = "127.0.0.1:8787";
@@ -25,20 +26,28 @@ pub fn session(options: &Options) -> Result<Option<(Feedback, Session)>, Box<dyn
     Ok(Some((feedback, session)))
 }
 
-/// Serves the page. Where the default address is taken by another run, this one goes on without a page.
-pub fn serve(feedback: &Feedback, options: &Options) -> Result<Option<Server>, Box<dyn Error>> {
+/// Serves the page. An address that was `asked` for must be free. Where nothing was asked for and the default is taken, by another
+/// run say, it is any that is free; and where there can be none, this run goes on without a page.
+pub fn serve(feedback: &Feedback, options: &Options, asked: bool) -> Result<Option<Server>, Box<dyn Error>> {
     let expected = || {
         let found = &options.listen;
         format!("--listen: expected an IP address and a port, such as {DEFAULT}, or off, found {found}")
     };
     let address: SocketAddr = options.listen.parse().map_err(|_| expected())?;
-    match feedback.serve(address) {
+    let served = match feedback.serve(address) {
+        Err(FeedbackError::Listen { source, .. }) if !asked && source.kind() == ErrorKind::AddrInUse => {
+            complain(format!("{address} is taken by another program, so the page is elsewhere"));
+            feedback.serve(SocketAddr::new(address.ip(), 0))
+        }
+        served => served,
+    };
+    match served {
         Ok(server) => {
-            complain(&format!("the live page is at {}", place(server.local_addr())));
+            complain(format!("the live page is at {}", place(server.local_addr())));
             Ok(Some(server))
         }
-        Err(error) if options.listen == DEFAULT => {
-            complain(&format!("no live page: {error}"));
+        Err(error) if !asked => {
+            complain(format!("no live page: {error}"));
             Ok(None)
         }
         Err(error) => Err(error.into()),

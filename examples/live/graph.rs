@@ -9,9 +9,9 @@ use neuraflow::sinks::feedback::Session;
 use neuraflow::sinks::local::Csv;
 use neuraflow::sinks::report::HtmlReport;
 
-use super::complain;
 use super::options::{Line, Options, Reference};
 use super::results::Results;
+use super::shared::complain;
 
 /// Builds it. `report` gathers for the HTML report and `page` for the live page, where they were asked for.
 pub fn graph(
@@ -73,7 +73,7 @@ pub fn graph(
     let power = also(power, page.map(|page| page.features("band power").max_age(None)));
     let pipeline = power.sink(results.band_power()).build()?;
     for reason in pipeline.set_aside() {
-        complain(&format!("a stream is set aside: {reason}"));
+        complain(format!("a stream is set aside: {reason}"));
     }
     Ok((pipeline, results))
 }
@@ -93,7 +93,7 @@ fn source(options: &Options) -> Result<Box<dyn Source>, Box<dyn Error>> {
     if let Some(path) = &options.recording {
         let mut replay = Replay::open(path)?.speed(speed);
         for warning in replay.warnings() {
-            complain(&format!("{}: {warning}", path.display()));
+            complain(format!("{}: {warning}", path.display()));
         }
         if let Some(samples) = options.packet {
             replay = replay.packet(samples as usize);

@@ -7,6 +7,8 @@ mod graph;
 mod interrupt;
 mod options;
 mod results;
+#[path = "../shared/mod.rs"]
+mod shared;
 mod summary;
 mod text;
 mod values;
@@ -16,6 +18,7 @@ use std::io::Write;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use clap::parser::ValueSource;
 use clap::{ArgMatches, CommandFactory, FromArgMatches};
 use indicatif::{ProgressBar, ProgressStyle};
 use neuraflow::dataflow::Progress;
@@ -24,6 +27,8 @@ use neuraflow::sinks::report::HtmlReport;
 
 use interrupt::Interrupt;
 use options::Options;
+use shared::complain;
+use values::in_one_line;
 
 fn main() -> ExitCode {
     let matches = Options::command().try_get_matches();
@@ -40,21 +45,10 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
         Err(error) => {
-            complain(&error.to_string());
+            complain(error);
             ExitCode::FAILURE
         }
     }
-}
-
-/// One line on stderr. Where even that is closed there is nobody left to tell.
-fn complain(about: &str) {
-    let _ = writeln!(std::io::stderr(), "live: {about}");
-}
-
-/// What clap says is wrong: its first paragraph, without the usage that follows it.
-fn in_one_line(text: &str) -> String {
-    let said: Vec<&str> = text.lines().take_while(|line| !line.is_empty()).map(str::trim).collect();
-    format!("{}; see --help", said.join(" ").trim_start_matches("error: "))
 }
 
 fn live(options: &Options, matches: &ArgMatches) -> Result<bool, Box<dyn Error>> {
@@ -67,7 +61,10 @@ fn live(options: &Options, matches: &ArgMatches) -> Result<bool, Box<dyn Error>>
     let contract = pipeline.latencies().iter().find(|path| &*path.sink == results::BAND_POWER);
     let contract = contract.map(|path| path.latency).unwrap_or_default();
     let server = match &session {
-        Some((hub, _)) => feedback::serve(hub, options)?,
+        Some((hub, _)) => {
+            let asked = matches.value_source("listen") == Some(ValueSource::CommandLine);
+            feedback::serve(hub, options, asked)?
+        }
         None => None,
     };
 

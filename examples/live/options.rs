@@ -7,7 +7,8 @@ use std::str::FromStr;
 use clap::{ArgMatches, CommandFactory, Parser, ValueEnum};
 use neuraflow::prelude::Speed;
 
-use super::values::{Headset, band, headset, range, seconds};
+use super::shared::range;
+use super::values::{Headset, band, headset, seconds};
 
 /// Exact 50 ms windows of a recording or a synthetic headset: artifacts, quality, filter, reference, band power.
 #[derive(Parser)]
@@ -17,7 +18,7 @@ use super::values::{Headset, band, headset, range, seconds};
     after_help = "Examples:\n  cargo run --release --example live -- --synthetic 64@160 --faults gap,dropout\n  cargo run --release --example live -- --recording S001R04.edf --speed real --stay\n  cargo run --release --example live -- --recording S001R04.edf --out results --report run.html"
 )]
 pub struct Options {
-    /// Recording to replay (EDF, EDF+, BDF, BDF+, GDF, Muse CSV).
+    /// Recording to replay (EDF, EDF+, BDF, BDF+, GDF, Muse CSV, spike trains as .npy).
     #[arg(long, value_name = "FILE", conflicts_with = "synthetic")]
     pub recording: Option<PathBuf>,
     /// Synthetic headset: channels @ sampling rate x streams.

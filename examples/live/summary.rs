@@ -1,6 +1,6 @@
 //! The summary of a run as one JSON object; `text.rs` makes a page of it.
 
-use neuraflow::dataflow::{LatencyHistogram, Report, StreamReport};
+use neuraflow::dataflow::{LatencyHistogram, StreamReport};
 use neuraflow::prelude::*;
 use serde_json::{Value, json};
 

@@ -1,6 +1,8 @@
-//! Values as people type them on the command line of `live`.
+//! Values as people type them on the command line of `live`, and what is wrong with them.
 
 use std::ops::Range;
+
+use super::shared::range;
 
 #[derive(Clone, Copy)]
 pub struct Headset {
@@ -23,14 +25,6 @@ pub fn headset(text: &str) -> Result<Headset, String> {
     if sane { Ok(headset) } else { Err("expected 1 to 4096 channels and 1 to 100000 streams".into()) }
 }
 
-pub fn range(text: &str) -> Result<Range<f64>, String> {
-    let parsed = text.split_once('-').and_then(|(lo, hi)| Some(lo.parse::<f64>().ok()?..hi.parse().ok()?));
-    match parsed {
-        Some(range) if range.start > 0.0 && range.end > range.start && range.end.is_finite() => Ok(range),
-        _ => Err(format!("expected LO-HI in Hz with 0 < LO < HI such as 8-13, found {text}")),
-    }
-}
-
 pub fn band(text: &str) -> Result<(String, Range<f64>), String> {
     let (name, edges) =
         text.split_once('=').ok_or(format!("expected NAME=LO-HI such as alpha=8-13, found {text}"))?;
@@ -42,4 +36,12 @@ pub fn seconds(text: &str) -> Result<f64, String> {
         .ok()
         .filter(|s: &f64| s.is_finite() && *s > 0.0 && *s <= 1e9)
         .ok_or(format!("expected a number of seconds above 0 and at most 1e9, found {text}"))
+}
+
+/// What clap says is wrong, and what it would have taken instead, without the usage that follows.
+pub fn in_one_line(text: &str) -> String {
+    let said =
+        text.split("\n\n").take_while(|part| !part.starts_with("Usage:") && !part.starts_with("For more"));
+    let said: Vec<&str> = said.flat_map(str::lines).map(str::trim).filter(|line| !line.is_empty()).collect();
+    format!("{}; see --help", said.join(" ").trim_start_matches("error: "))
 }

@@ -4,41 +4,36 @@
 //! feet, from PhysioNet's EEGMMIDB (its runs 6, 10 and 14). The last line is one object of JSON.
 //! `--save FILE` keeps the fitted model; `--model FILE` decodes with it and needs no `--train`.
 
-#[path = "../shared/interval.rs"]
-mod interval;
 mod options;
 mod outcome;
 mod page;
 mod paradigm;
 mod settings;
+#[path = "../shared/mod.rs"]
+mod shared;
 
 use std::error::Error;
 use std::io::Write;
 use std::process::ExitCode;
 
 use clap::Parser;
-use neuraflow::ops::decode::Model;
 use neuraflow::sinks::report::HtmlReport;
 
 use options::Options;
 use outcome::Outcome;
+use shared::{check_model, end, load_model};
 
 fn main() -> ExitCode {
-    match run(&Options::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("motor_imagery: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    end(run(&Options::parse()))
 }
 
 fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let mut out = std::io::stdout().lock();
     let model = match &options.model {
-        Some(file) => Model::load(file)?,
+        Some(file) => load_model(file)?,
         None => paradigm::fit(options)?,
     };
+    check_model(&model, &options.classes, &options.bandpass)?;
     if let Some(file) = &options.save {
         model.save(file)?;
     }
@@ -50,6 +45,7 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let decoded = paradigm::decode(options, &model, page.as_ref())?;
     let outcome = Outcome::new(options, &model, &decoded);
     if let Some(page) = page {
+        let page = page.titled("Motor imagery");
         page.settings(settings);
         page.command_line(std::env::args());
         page.input_file(&options.test)?;

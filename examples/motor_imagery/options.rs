@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use clap::{Parser, ValueEnum};
 use neuraflow::prelude::Speed;
 
+use super::shared::{class, range};
+
 /// Fits a decoder of motor imagery to one recording, and decodes another as a live stream.
 #[derive(Parser)]
 #[command(
@@ -66,15 +68,4 @@ pub enum Method {
     Mdm,
     Tangent,
     FilterBank,
-}
-
-fn class(text: &str) -> Result<(String, String), String> {
-    let pair = text.split_once('=').ok_or("expected LABEL=NAME, for example T1=fists")?;
-    Ok((pair.0.to_owned(), pair.1.to_owned()))
-}
-
-fn range(text: &str) -> Result<Range<f64>, String> {
-    let (low, high) = text.split_once('-').ok_or("expected LO-HI, for example 8-30")?;
-    let number = |text: &str| text.parse::<f64>().map_err(|error| format!("{text}: {error}"));
-    Ok(number(low)?..number(high)?)
 }

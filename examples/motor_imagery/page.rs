@@ -11,13 +11,8 @@ pub fn fill(page: &HtmlReport, outcome: &Outcome, model: &Model) {
     let right =
         format!("{} of {}, 95 % interval {low:.2} to {high:.2}", outcome.correct(), outcome.trials.len());
     page.results([("right", right), ("chance", format!("{:.2}", 1.0 / outcome.classes.len() as f64))]);
-    for (truth, class) in outcome.classes.iter().enumerate() {
-        let count = |decided| outcome.trials.iter().filter(|trial| **trial == (truth, decided)).count();
-        let each = outcome.classes.iter().enumerate().map(|(at, name)| format!("{} {name}", count(Some(at))));
-        let all: Vec<String> = each.chain([format!("{} no decision", count(None))]).collect();
-        page.results([(format!("{class}, decided as"), all.join(", "))]);
-    }
-    page.results(outcome.budget.iter().map(|(part, ms)| (part.replace('_', " "), format!("{ms:.2} ms"))));
+    page.results(outcome.confusion().results());
+    page.results(outcome.budget.results());
     if let Some(bank) = model.filter_bank() {
         let channels = model.montage().len() / bank.len().max(1);
         let split = |at: usize| model.montage()[at].split_once(" Hz ").unwrap_or_default();

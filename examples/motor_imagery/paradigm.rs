@@ -1,19 +1,16 @@
 //! The pipeline that trains and decodes: the same one up to the covariance of a trial.
 
 use std::error::Error;
+use std::path::Path;
 
 use neuraflow::dataflow::{Complete, Flow};
-use neuraflow::model::Decision;
 use neuraflow::ops::decode::{Csp, FilterBankCsp, Mdm, Model, TangentLogistic, Trials};
-use neuraflow::ops::feature::Covariance;
-use neuraflow::ops::filter::FilterBank;
 use neuraflow::ops::kernel::linalg::Estimator;
 use neuraflow::prelude::*;
-use neuraflow::sinks::bounded;
 use neuraflow::sinks::report::HtmlReport;
-use neuraflow::window::EpochConfig;
 
 use super::options::{Method, Options};
+use super::shared::{complain, none_found};
 
 /// Trials in flight between the pipeline and whoever collects them.
 const CAPACITY: usize = 64;
@@ -61,14 +58,24 @@ fn trials(
         .feature(move || Covariance::new(estimator))
 }
 
+/// Opens a recording, and says what was wrong with it.
+fn open(file: &Path) -> Result<Replay, Box<dyn Error>> {
+    let replay = Replay::open(file)?;
+    replay.warnings().iter().for_each(|warning| complain(format!("{}: {warning}", file.display())));
+    Ok(replay)
+}
+
 /// Fits the decoder to the training recording.
 pub fn fit(options: &Options) -> Result<Model, Box<dyn Error>> {
     let file = options.train.as_ref().ok_or("expected a recording to train with")?;
     let (sink, covariances) = bounded(CAPACITY, Overflow::Block);
-    let pipeline = trials(Replay::open(file)?, options, None, None).sink(sink).build()?;
+    let pipeline = trials(open(file)?, options, None, None).sink(sink).build()?;
     let running = pipeline.spawn(Workers::new(1))?;
     let covariances: Vec<Features> = covariances.iter().collect();
     running.join()?;
+    if covariances.is_empty() {
+        return Err(none_found(&options.classes, file));
+    }
     let trials = Trials::of(&covariances, options.classes.iter().cloned())?.band(options.bandpass.clone());
     Ok(match options.decoder {
         Method::Csp => Csp::new(options.filters).fit(&trials)?,
@@ -91,13 +98,19 @@ pub fn decode(
     model: &Model,
     page: Option<&HtmlReport>,
 ) -> Result<Decoded, Box<dyn Error>> {
-    let source = Replay::open(&options.test)?.speed(options.speed).packet(options.packet as usize);
+    let source = open(&options.test)?.speed(options.speed).packet(options.packet as usize);
     let (sink, decisions) = bounded(CAPACITY, Overflow::Block);
     let decoder = model.clone();
-    let pipeline =
-        trials(source, options, Some(model), page).decode(move || decoder.decoder()).sink(sink).build()?;
+    let pipeline = trials(source, options, Some(model), page)
+        .decode(move || decoder.decoder())
+        .sink(sink.named("decisions"))
+        .build()?;
     let contract = pipeline.latencies().last().map(|path| path.latency).unwrap_or_default();
     let running = pipeline.spawn(Workers::new(usize::from(options.workers)))?;
-    let decisions = decisions.iter().collect();
-    Ok(Decoded { decisions, report: running.join()?, contract })
+    let decisions: Vec<_> = decisions.iter().collect();
+    let report = running.join()?;
+    if decisions.is_empty() {
+        return Err(none_found(&options.classes, &options.test));
+    }
+    Ok(Decoded { decisions, report, contract })
 }

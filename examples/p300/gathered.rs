@@ -4,7 +4,6 @@ use std::error::Error;
 use std::path::PathBuf;
 
 use neuraflow::prelude::*;
-use neuraflow::sinks::bounded;
 use neuraflow::sources::recording::Recording;
 
 use super::options::Options;

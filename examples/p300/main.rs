@@ -8,14 +8,14 @@
 
 mod folds;
 mod gathered;
-#[path = "../shared/interval.rs"]
-mod interval;
 mod options;
 mod outcome;
 mod page;
 mod paradigm;
 mod roc;
 mod settings;
+#[path = "../shared/mod.rs"]
+mod shared;
 mod text;
 mod trial;
 
@@ -24,21 +24,15 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use clap::Parser;
-use neuraflow::ops::decode::Model;
 use neuraflow::sinks::report::HtmlReport;
 
 use folds::Plan;
 use options::Options;
 use outcome::Outcome;
+use shared::{check_model, end, load_model};
 
 fn main() -> ExitCode {
-    match run(&Options::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("p300: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    end(run(&Options::parse()))
 }
 
 fn run(options: &Options) -> Result<(), Box<dyn Error>> {
@@ -46,10 +40,11 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let test = settings::recordings(&options.test)?;
     let train = settings::recordings(&options.train)?;
     let plan = match &options.model {
-        Some(file) => Plan::given(Model::load(file)?),
+        Some(file) => Plan::given(load_model(file)?),
         None if train.is_empty() || train == test => Plan::folds(options, gathered::gather(options, &test)?)?,
         None => Plan::fitted(options, gathered::gather(options, &train)?)?,
     };
+    check_model(plan.whole(), &options.classes, &options.bandpass)?;
     if let Some(file) = &options.save {
         plan.whole().save(file)?;
     }

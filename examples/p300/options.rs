@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use clap::{Parser, ValueEnum};
 use neuraflow::prelude::Speed;
 
+use super::shared::{class, range};
+
 /// Fits a decoder of evoked responses, and decodes recordings as a live stream.
 #[derive(Parser)]
 #[command(version, override_usage = "cargo run --release --example p300 -- --test PATH... [OPTIONS]")]
@@ -82,11 +84,6 @@ pub enum Method {
     Lda,
 }
 
-fn class(text: &str) -> Result<(String, String), String> {
-    let pair = text.split_once('=').ok_or("expected LABEL=NAME, for example 2=target")?;
-    Ok((pair.0.to_owned(), pair.1.to_owned()))
-}
-
 fn limit(text: &str) -> Result<f64, String> {
     let number = text.parse::<f64>().map_err(|error| format!("{text}: {error}"))?;
     if number.is_finite() && number >= 0.0 {
@@ -94,10 +91,4 @@ fn limit(text: &str) -> Result<f64, String> {
     } else {
         Err("expected µV above 0, or 0 for no limit".into())
     }
-}
-
-fn range(text: &str) -> Result<Range<f64>, String> {
-    let (low, high) = text.split_once('-').ok_or("expected LO-HI, for example 1-30")?;
-    let number = |text: &str| text.parse::<f64>().map_err(|error| format!("{text}: {error}"));
-    Ok(number(low)?..number(high)?)
 }

@@ -3,10 +3,10 @@
 use neuraflow::model::Decision;
 
 use super::folds::Plan;
-use super::interval::wilson;
 use super::options::Options;
 use super::paradigm::Decoded;
 use super::roc::Auc;
+use super::shared::{Budget, Confusion, wilson};
 use super::trial::truth;
 
 pub struct Trial {
@@ -21,10 +21,7 @@ pub struct Outcome {
     pub trials: Vec<Trial>,
     /// One for each fold.
     pub folds: Vec<Auc>,
-    /// How long a decision takes, in milliseconds.
-    pub budget: Vec<(&'static str, f64)>,
-    /// The part of it that follows the last sample of a trial.
-    pub after: f64,
+    pub budget: Budget,
 }
 
 impl Outcome {
@@ -56,14 +53,8 @@ impl Outcome {
         let slowest =
             report.sinks.iter().rev().take(plan.count()).filter_map(|sink| sink.latency.max()).max();
         let compute = slowest.unwrap_or(0) as f64 / 1e6;
-        let budget = vec![
-            ("wait", 1e3 * f64::from(options.packet) / plan.whole().rate().as_hz()),
-            ("group_delay", contract.group_delay.as_millis_f64()),
-            ("look_back", contract.look_back.as_millis_f64()),
-            ("compute", compute),
-        ];
-        let after = budget.iter().filter(|(part, _)| *part != "look_back").map(|(_, millis)| millis).sum();
-        Self { classes, trials, folds, budget, after }
+        let wait = 1e3 * f64::from(options.packet) / plan.whole().rate().as_hz();
+        Self { classes, trials, folds, budget: Budget::new(wait, *contract, compute) }
     }
 
     pub fn correct(&self) -> usize {
@@ -72,7 +63,8 @@ impl Outcome {
     }
 
     pub fn interval(&self) -> [f64; 2] {
-        wilson(self.correct(), self.trials.len())
+        let n = self.trials.len() as f64;
+        wilson(self.correct() as f64 / n, n)
     }
 
     /// The mean of the folds' areas.
@@ -85,20 +77,9 @@ impl Outcome {
         self.trials.iter().filter(|trial| trial.truth == class && trial.decided.is_ok()).count()
     }
 
-    /// Classes, then reasons for no decision; and for each class how often it was decided as which.
-    pub fn confusion(&self) -> (Vec<String>, Vec<Vec<usize>>) {
-        let mut labels = self.classes.clone();
-        for reason in self.trials.iter().filter_map(|trial| trial.decided.as_ref().err()) {
-            if !labels.contains(reason) {
-                labels.push(reason.clone());
-            }
-        }
-        let count = |truth: usize, label: &String| {
-            self.trials.iter().filter(|trial| trial.truth == truth && self.label(trial) == *label).count()
-        };
-        let row = |truth: usize| labels.iter().map(|label| count(truth, label)).collect();
-        let counts = (0..self.classes.len()).map(row).collect();
-        (labels, counts)
+    /// How often a class was decided as which, or why not.
+    pub fn confusion(&self) -> Confusion {
+        Confusion::of(&self.classes, &[], self.trials.iter().map(|trial| (trial.truth, self.label(trial))))
     }
 
     pub fn label(&self, trial: &Trial) -> String {

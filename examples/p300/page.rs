@@ -16,13 +16,8 @@ pub fn fill(page: &HtmlReport, options: &Options, outcome: &Outcome, plan: &Plan
     let right =
         format!("{} of {}, 95 % interval {low:.2} to {high:.2}", outcome.correct(), outcome.trials.len());
     page.results([("area under the curve", text::auc(outcome)), ("right", right)]);
-    let (labels, counts) = outcome.confusion();
-    for (class, row) in outcome.classes.iter().zip(counts) {
-        let each: Vec<String> =
-            row.iter().zip(&labels).map(|(count, label)| format!("{count} {label}")).collect();
-        page.results([(format!("{class}, decided as"), each.join(", "))]);
-    }
-    page.results(outcome.budget.iter().map(|(part, ms)| (part.replace('_', " "), format!("{ms:.2} ms"))));
+    page.results(outcome.confusion().results());
+    page.results(outcome.budget.results());
     responses(page, options, outcome, plan, decoded);
     if let Some(xdawn) = plan.whole().xdawn() {
         let each = xdawn.patterns().len() / outcome.classes.len();

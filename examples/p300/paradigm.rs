@@ -4,17 +4,13 @@ use std::error::Error;
 use std::path::PathBuf;
 
 use neuraflow::dataflow::{Complete, Flow};
-use neuraflow::model::Decision;
-use neuraflow::ops::feature::Samples;
-use neuraflow::ops::spatial::Montage;
 use neuraflow::prelude::*;
-use neuraflow::sinks::bounded;
 use neuraflow::sinks::report::HtmlReport;
-use neuraflow::window::EpochConfig;
 
 use super::folds::Plan;
 use super::gathered::{Gathered, keys};
 use super::options::Options;
+use super::shared::none_found;
 use super::trial::{Place, place};
 
 /// Trials in flight between the pipeline and whoever collects them.
@@ -69,23 +65,27 @@ pub fn decode(
     page: Option<&HtmlReport>,
 ) -> Result<Decoded, Box<dyn Error>> {
     let keys = keys(files)?;
+    let first = files.first().ok_or("expected a recording")?;
     let mut flow = trials(options, files, page)?;
     let (sink, samples) = bounded(CAPACITY, Overflow::Block);
     if page.is_some() {
-        flow = flow.branch(|trials| trials.sink(sink));
+        flow = flow.branch(|trials| trials.sink(sink.named("trials")));
     } else {
         drop(sink);
     }
     let (last, others) = plan.models().split_last().ok_or("expected a decoder")?;
     let mut outputs = Vec::new();
-    for model in others {
+    let named = |fold: usize| format!("decisions of fold {}", fold + 1);
+    for (fold, model) in others.iter().enumerate() {
         let (sink, decisions) = bounded(CAPACITY, Overflow::Block);
+        let sink = sink.named(named(fold));
         let decoder = model.clone();
         flow = flow.branch(|trials| trials.decode(move || decoder.decoder()).sink(sink));
         outputs.push(decisions);
     }
     let (sink, decisions) = bounded(CAPACITY, Overflow::Block);
     let decoder = last.clone();
+    let sink = sink.named(named(others.len()));
     let pipeline = flow.decode(move || decoder.decoder()).sink(sink).build()?;
     outputs.push(decisions);
     let contract = pipeline.latencies().last().map(|path| path.latency).unwrap_or_default();
@@ -109,6 +109,9 @@ pub fn decode(
             place(&decision.info, &keys).filter(|place| plan.fold(*place) == fold)
         };
         chosen.extend(decisions.into_iter().filter_map(|decision| Some((of(&decision)?, decision))));
+    }
+    if chosen.is_empty() {
+        return Err(none_found(&options.classes, first));
     }
     chosen.sort_by_key(|(place, _)| *place);
     Ok(Decoded { decisions: chosen, trials: Gathered::new(samples, &keys), report, contract })

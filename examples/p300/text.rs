@@ -37,32 +37,14 @@ pub fn page(outcome: &Outcome) -> String {
     let _ = write!(text, "\n{correct} of {n} right, 95 % interval {low:.2} to {high:.2}");
     let frequent = outcome.trials.iter().filter(|trial| trial.truth == 0).count();
     let _ = write!(text, "; always {}: {frequent}", outcome.classes[0]);
-    let (labels, counts) = outcome.confusion();
-    let _ = write!(text, "\n\n  shown \\ decided ");
-    labels.iter().for_each(|label| {
-        let _ = write!(text, "{label:>11}");
-    });
-    for (class, row) in outcome.classes.iter().zip(counts) {
-        let _ = write!(text, "\n{class:>18}");
-        row.iter().for_each(|count| {
-            let _ = write!(text, "{count:>11}");
-        });
-    }
-    let _ = write!(text, "\n\nlatency budget");
-    for (part, millis) in &outcome.budget {
-        let _ = write!(text, "\n{:>18} {millis:9.2} ms", part.replace('_', " "));
-    }
-    let _ = write!(text, "\n{:>18} {:9.2} ms after a trial's last sample", "together", outcome.after);
+    let _ = write!(text, "\n\n{}", outcome.confusion().table("shown \\ decided"));
+    let _ = write!(text, "\n\n{}", outcome.budget.of_trial());
     text
 }
 
 /// For programs.
 pub fn json(outcome: &Outcome) -> Value {
     let n = outcome.trials.len();
-    let mut budget: serde_json::Map<String, Value> =
-        outcome.budget.iter().map(|(part, millis)| ((*part).to_owned(), json!(millis))).collect();
-    budget.insert("after_last_sample".to_owned(), json!(outcome.after));
-    let (labels, counts) = outcome.confusion();
     json!({
         "auc": outcome.auc().map(|auc| auc.area),
         "auc_ci95": outcome.auc().map(Auc::interval),
@@ -75,7 +57,7 @@ pub fn json(outcome: &Outcome) -> Value {
         "labels": outcome.trials.iter().map(|trial| outcome.label(trial)).collect::<Vec<_>>(),
         "truth": outcome.trials.iter().map(|trial| &outcome.classes[trial.truth]).collect::<Vec<_>>(),
         "probabilities": outcome.trials.iter().map(|trial| trial.decided.as_ref().ok().map(|(_, p)| *p)).collect::<Vec<_>>(),
-        "confusion": { "classes": outcome.classes, "labels": labels, "counts": counts },
-        "latency_budget_ms": budget,
+        "confusion": outcome.confusion().to_json(),
+        "latency_budget_ms": outcome.budget.to_json(),
     })
 }

@@ -5,13 +5,12 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use neuraflow::dataflow::{Complete, Flow};
-use neuraflow::model::{Decision, WindowInfo};
+use neuraflow::model::WindowInfo;
 use neuraflow::ops::decode::{Kalman, PoissonBayes, Trajectory, TrajectoryModel, Wiener};
-use neuraflow::ops::feature::SpikeCounts;
 use neuraflow::prelude::*;
-use neuraflow::sinks::bounded;
 
 use super::options::{Kind, Options, POSITION, SPIKES, file};
+use super::shared::complain;
 use super::track::{Frames, Line};
 
 /// Windows in flight between the pipeline and whoever collects them.
@@ -32,7 +31,7 @@ pub struct Fitted {
 fn counts(recording: &Path, options: &Options) -> Result<Flow<Features, Complete>, Box<dyn Error>> {
     let spikes = Replay::open(file(recording, SPIKES))?.packet(options.packet as usize).speed(options.speed);
     for warning in spikes.warnings() {
-        eprintln!("position: {}: {warning}", recording.display());
+        complain(format!("{}: {warning}", recording.display()));
     }
     Ok(Pipeline::from(spikes).window(Tumbling::millis(options.hop_ms)).feature(SpikeCounts::new))
 }
@@ -107,7 +106,10 @@ pub struct Decoded {
 pub fn decode(options: &Options, fitted: &Fitted) -> Result<Decoded, Box<dyn Error>> {
     let (sink, decisions) = bounded(CAPACITY, Overflow::Block);
     let model = fitted.model.clone();
-    let pipeline = counts(options.tested(), options)?.decode(move || model.decoder()).sink(sink).build()?;
+    let pipeline = counts(options.tested(), options)?
+        .decode(move || model.decoder())
+        .sink(sink.named("decisions"))
+        .build()?;
     let contract = pipeline.latencies().last().map(|path| path.latency).unwrap_or_default();
     let began = Instant::now();
     let running = pipeline.spawn(Workers::new(usize::from(options.workers)))?;

@@ -12,6 +12,8 @@ mod options;
 mod outcome;
 mod score;
 mod settings;
+#[path = "../shared/mod.rs"]
+mod shared;
 mod text;
 mod track;
 mod write;
@@ -25,15 +27,10 @@ use neuraflow::sinks::report::HtmlReport;
 
 use options::Options;
 use outcome::Outcome;
+use shared::end;
 
 fn main() -> ExitCode {
-    match run(&Options::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("position: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    end(run(&Options::parse()))
 }
 
 fn run(options: &Options) -> Result<(), Box<dyn Error>> {

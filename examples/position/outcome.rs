@@ -7,6 +7,7 @@ use neuraflow::model::{Decision, Span, stable_hash};
 use super::graph::{Decoded, Fitted};
 use super::options::{Kind, Options, POSITION, file};
 use super::score::median;
+use super::shared::Budget;
 use super::track::Frames;
 
 /// A window that tests.
@@ -27,8 +28,7 @@ pub struct Outcome {
     pub parts: usize,
     /// How much worse it is to always say the middle of training, in pixels.
     pub constant: f64,
-    /// How long a decision takes, in milliseconds, part by part.
-    pub budget: Vec<(&'static str, f64)>,
+    pub budget: Budget,
     pub windows: usize,
     /// Of every decision's bits.
     pub digest: u128,
@@ -63,17 +63,10 @@ impl Outcome {
             return Err(format!("expected running faster than {above} px/s to test on, found none").into());
         }
         let constant = median(tested.iter().map(|tested| (tested.truth - fitted.median).abs()).collect());
-        let hop = Span::millis(options.hop_ms).as_millis_f64();
         let windows = decoded.decisions.len();
+        // The run's time for each decision, everything included.
         let compute = 1e3 * decoded.elapsed.as_secs_f64() / windows.max(1) as f64;
-        let budget = vec![
-            // The longest that a spike waits for its window to close.
-            ("wait", hop),
-            ("group_delay", decoded.contract.group_delay.as_millis_f64()),
-            ("look_back", look_back.as_millis_f64()),
-            // The run's time for each decision, everything included.
-            ("compute", compute),
-        ];
+        let budget = Budget::new(options.hop_ms as f64, decoded.contract, compute);
         let digest = digest(&decoded.decisions);
         let (length, parts) = (line.length, usize::from(options.parts));
         Ok(Self { tested, shared, length, parts, constant, budget, windows, digest })

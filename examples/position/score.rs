@@ -1,6 +1,7 @@
 //! How good it is, never without how sure that is.
 
 use super::outcome::{Outcome, Tested};
+use super::shared::wilson;
 
 impl Outcome {
     /// Which part of the track a place is in, from 0.
@@ -26,14 +27,10 @@ impl Outcome {
         (self.tested.len() / self.shared).max(1)
     }
 
-    /// Wilson's 95 % interval of the accuracy (E. B. Wilson 1927, J. Am. Stat. Assoc. 22:209-212), for as many windows as are
+    /// The 95 % interval of the accuracy, for as many windows as are
     /// independent: neighbours look at the same spikes, and are no more evidence together than each.
     pub fn interval(&self) -> [f64; 2] {
-        let (n, p) = (self.independent() as f64, self.accuracy());
-        let centre = p + Z * Z / (2.0 * n);
-        let half = Z * (p * (1.0 - p) / n + Z * Z / (4.0 * n * n)).sqrt();
-        let scale = 1.0 + Z * Z / n;
-        [((centre - half) / scale).clamp(0.0, p), ((centre + half) / scale).clamp(p, 1.0)]
+        wilson(self.accuracy(), self.independent() as f64)
     }
 
     /// Distances from where it was at the time that the decision speaks of, in pixels, least first; no decision is as far off as can be.
@@ -62,10 +59,6 @@ impl Outcome {
         let sum =
             |of: &dyn Fn(f64, f64) -> f64| pairs.iter().map(|pair| of(pair.0 - x, pair.1 - y)).sum::<f64>();
         sum(&|x, y| x * y) / (sum(&|x, _| x * x) * sum(&|_, y| y * y)).sqrt()
-    }
-
-    pub fn total(&self) -> f64 {
-        self.budget.iter().map(|(_, millis)| millis).sum()
     }
 }
 

@@ -7,6 +7,7 @@ use super::options::Options;
 use super::outcome::Outcome;
 use super::score::quantile;
 use super::settings::settings;
+use super::shared::Confusion;
 
 /// What came out, line by line.
 pub fn results(outcome: &Outcome) -> Vec<(String, String)> {
@@ -43,14 +44,15 @@ pub fn results(outcome: &Outcome) -> Vec<(String, String)> {
     .into()
 }
 
-/// How often which part was decided for which; no decision comes last.
-pub fn confusion(outcome: &Outcome) -> Vec<Vec<usize>> {
-    let mut counts = vec![vec![0; outcome.parts + 1]; outcome.parts];
-    for tested in &outcome.tested {
-        let decided = tested.decided.map_or(outcome.parts, |(place, _)| outcome.part(place));
-        counts[outcome.part(tested.truth)][decided] += 1;
-    }
-    counts
+/// How often which part was decided for which.
+pub fn confusion(outcome: &Outcome) -> Confusion {
+    const NONE: &str = "no decision";
+    let parts: Vec<String> = (0..outcome.parts).map(|at| part(outcome, at)).collect();
+    let cells = outcome.tested.iter().map(|tested| {
+        let decided = tested.decided.map(|(place, _)| parts[outcome.part(place)].clone());
+        (outcome.part(tested.truth), decided.unwrap_or_else(|| NONE.to_owned()))
+    });
+    Confusion::of(&parts, &[NONE], cells)
 }
 
 pub fn part(outcome: &Outcome, part: usize) -> String {
@@ -64,21 +66,10 @@ pub fn page(options: &Options, fitted: &Fitted, outcome: &Outcome) -> String {
     for (name, value) in settings(options, fitted) {
         let _ = writeln!(text, "{name:<11}{value}");
     }
-    let _ = write!(text, "\n{:<16}", "was \\ decided");
-    for column in (0..outcome.parts).map(|at| part(outcome, at)).chain(["none".to_owned()]) {
-        let _ = write!(text, "{column:>10}");
-    }
-    for (at, row) in confusion(outcome).iter().enumerate() {
-        let _ = write!(text, "\n{:<16}", part(outcome, at));
-        row.iter().for_each(|count| _ = write!(text, "{count:>10}"));
-    }
-    let _ = writeln!(text, "\n");
+    let _ = writeln!(text, "\n{}\n", confusion(outcome).table("was \\ decided"));
     for (name, value) in results(outcome) {
         let _ = writeln!(text, "{name:<42} {value}");
     }
-    let parts =
-        outcome.budget.iter().map(|(part, millis)| format!("{millis:.2} ms {}", part.replace('_', " ")));
-    let parts: Vec<String> = parts.collect();
-    let _ = write!(text, "{:<42} {} = {:.0} ms", "latency budget", parts.join(" + "), outcome.total());
+    let _ = write!(text, "{:<42} {}", "latency budget", outcome.budget);
     text
 }

@@ -1,7 +1,7 @@
 //! Writes up what came of it as JSON, and on a page.
 
 use neuraflow::sinks::report::HtmlReport;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::graph::Fitted;
 use super::options::Options;
@@ -14,9 +14,6 @@ use super::text::{confusion, part, results};
 pub fn json(options: &Options, fitted: &Fitted, outcome: &Outcome) -> Value {
     let (errors, now) = (outcome.errors(), outcome.errors_now());
     let label = |place: Option<f64>| place.map(|place| part(outcome, outcome.part(place)));
-    let mut budget: Map<String, Value> =
-        outcome.budget.iter().map(|(part, millis)| ((*part).to_owned(), json!(millis))).collect();
-    budget.insert("total".to_owned(), json!(outcome.total()));
     let tested = &outcome.tested;
     json!({
         "accuracy": outcome.accuracy(), "correct": outcome.correct(), "n": tested.len(),
@@ -28,8 +25,8 @@ pub fn json(options: &Options, fitted: &Fitted, outcome: &Outcome) -> Value {
         "median_error_now": quantile(&now, 0.5), "median_error_now_share": quantile(&now, 0.5) / outcome.length,
         "median_error_of_constant": outcome.constant,
         "unit": "px", "track": outcome.length, "correlation": outcome.correlation(),
-        "latency_budget_ms": budget,
-        "confusion": confusion(outcome),
+        "latency_budget_ms": outcome.budget.to_json(),
+        "confusion": confusion(outcome).counts(),
         "windows": outcome.windows, "digest": format!("{:032x}", outcome.digest),
         "positions": tested.iter().map(|t| t.decided.map(|(place, _)| place)).collect::<Vec<_>>(),
         "confidences": tested.iter().map(|t| t.decided.map(|(_, confidence)| confidence)).collect::<Vec<_>>(),
@@ -42,12 +39,8 @@ pub fn json(options: &Options, fitted: &Fitted, outcome: &Outcome) -> Value {
 pub fn fill(page: &HtmlReport, options: &Options, fitted: &Fitted, outcome: &Outcome) {
     page.settings(settings(options, fitted));
     page.results(results(outcome));
-    for (at, row) in confusion(outcome).iter().enumerate() {
-        let names = (0..outcome.parts).map(|at| part(outcome, at)).chain(["nothing".to_owned()]);
-        let each: Vec<String> = names.zip(row).map(|(name, count)| format!("{name}: {count}")).collect();
-        page.results([(format!("{} of the track, decided as", part(outcome, at)), each.join(", "))]);
-    }
-    page.results(outcome.budget.iter().map(|(part, ms)| (part.replace('_', " "), format!("{ms:.2} ms"))));
+    page.results(confusion(outcome).results());
+    page.results(outcome.budget.results());
     let (mut truth, mut decided) = (Vec::new(), Vec::new());
     let mut last = None;
     for tested in &outcome.tested {

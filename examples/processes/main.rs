@@ -10,10 +10,13 @@
 //! `kill -9`, and look at `results/process-*/rms/*.csv`. docs/concepts/scaling.md says when which is right.
 
 mod parent;
+#[path = "../shared/program.rs"]
+mod program;
 mod share;
 
 use std::error::Error;
 use std::path::PathBuf;
+use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
@@ -21,6 +24,8 @@ use neuraflow::checkpoint::Config;
 use neuraflow::dataflow::{Checkpointing, Cluster, Complete, Flow};
 use neuraflow::prelude::*;
 use neuraflow::sinks::local::Csv;
+
+use program::end;
 
 /// How many there are.
 const PROCESSES: usize = 2;
@@ -61,7 +66,11 @@ struct Options {
     addresses: Vec<String>,
 }
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> ExitCode {
+    end(start())
+}
+
+fn start() -> Result<(), Box<dyn Error>> {
     let options = Options::parse();
     match options.process {
         Some(process) => run(process, &options),

@@ -1,6 +1,5 @@
 //! A share of a source: what a source of your own does by reading only its partitions.
 
-use neuraflow::model::StreamHeader;
 use neuraflow::prelude::*;
 use neuraflow::source::{SourceContext, SourceError, SourceReader};
 

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use super::interval::wilson;
 use super::result::Trial;
+use super::shared::wilson;
 
 /// How many trials were right, with its 95 % interval.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -22,7 +22,7 @@ impl Accuracy {
     }
 
     pub fn ci95(self) -> [f64; 2] {
-        wilson(self.correct, self.n)
+        wilson(self.share(), self.n as f64)
     }
 }
 

@@ -4,10 +4,10 @@
 
 mod accuracy;
 mod graph;
-#[path = "../shared/interval.rs"]
-mod interval;
 mod options;
 mod result;
+#[path = "../shared/mod.rs"]
+mod shared;
 mod text;
 
 use std::error::Error;
@@ -21,30 +21,20 @@ use neuraflow::sources::recording::Recording;
 use accuracy::Accuracy;
 use graph::{Outcome, decode};
 use options::{Options, Settings};
+use shared::{complain, end, none_found};
 
 /// Look-backs of the curve, in ms.
 const CURVE: [i64; 9] = [50, 100, 250, 500, 1_000, 1_500, 2_000, 3_000, 4_000];
 
 fn main() -> ExitCode {
-    match ssvep(&Options::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            complain(&error.to_string());
-            ExitCode::FAILURE
-        }
-    }
-}
-
-/// One line on stderr. Where even that is closed there is nobody left to tell.
-fn complain(about: &str) {
-    let _ = writeln!(std::io::stderr(), "ssvep: {about}");
+    end(ssvep(&Options::parse()))
 }
 
 fn ssvep(options: &Options) -> Result<(), Box<dyn Error>> {
     let file = &options.recording;
     let recording = Recording::open(file)?;
     for warning in recording.warnings() {
-        complain(&format!("{}: {warning}", file.display()));
+        complain(format!("{}: {warning}", file.display()));
     }
     if options.train.is_some() {
         complain("--train is not used: correlation with sines has nothing to train");
@@ -59,8 +49,7 @@ fn ssvep(options: &Options) -> Result<(), Box<dyn Error>> {
     let run = |settings: &Settings, page| decode(file, settings, options.packet, options.workers, page);
     let outcome = run(&settings, page.as_ref())?;
     if outcome.trials.is_empty() {
-        let codes: Vec<&str> = settings.classes.iter().map(|(code, _)| code.as_str()).collect();
-        return Err(format!("expected trials at markers {}, found none", codes.join(", ")).into());
+        return Err(none_found(&settings.classes, file));
     }
     let mut curve = Vec::new();
     if options.curve {
@@ -74,7 +63,9 @@ fn ssvep(options: &Options) -> Result<(), Box<dyn Error>> {
         let page = page.titled("SSVEP by canonical correlation");
         page.command_line(std::env::args());
         page.settings(text::settings(&settings, options));
-        page.settings(text::results(&outcome, &curve));
+        page.results(text::results(&outcome, &curve));
+        page.results(text::confusion(&settings, &outcome).results());
+        page.results(outcome.budget.results());
         page.input_file(file)?;
         page.write(&outcome.report)?;
     }

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use clap::Parser;
 use neuraflow::sources::recording::Recording;
 
+use super::shared::range;
+
 /// Which flicker was looked at: causal band-pass, canonical correlation with sines, one decision for each trial.
 #[derive(Parser)]
 #[command(version, override_usage = "cargo run --release --example ssvep -- --recording FILE [OPTIONS]")]
@@ -32,7 +34,7 @@ pub struct Options {
     #[arg(long, value_name = "NAME,...", value_delimiter = ',')]
     pub channels: Vec<String>,
     /// Pass band in Hz.
-    #[arg(long, value_name = "LO-HI", default_value = "5-45", value_parser = band)]
+    #[arg(long, value_name = "LO-HI", default_value = "5-45", value_parser = range)]
     pub bandpass: Range<f64>,
     /// Samples in a packet [default: about 10 ms].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
@@ -94,9 +96,4 @@ impl Settings {
 fn class(text: &str) -> Result<(String, f64), String> {
     let parsed = text.split_once('=').and_then(|(code, hz)| Some((code.to_owned(), hz.parse().ok()?)));
     parsed.ok_or_else(|| format!("expected a marker and a frequency in Hz, such as 33025=13, found {text}"))
-}
-
-fn band(text: &str) -> Result<Range<f64>, String> {
-    let parsed = text.split_once('-').and_then(|(low, high)| Some(low.parse().ok()?..high.parse().ok()?));
-    parsed.ok_or_else(|| format!("expected two frequencies in Hz, such as 5-45, found {text}"))
 }

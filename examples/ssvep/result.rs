@@ -1,10 +1,6 @@
 //! What comes out of `ssvep`: trials, running decisions, and how late one is.
 
-use std::time::Duration;
-
 use neuraflow::model::{Decision, WindowStatus};
-use neuraflow::prelude::*;
-use serde_json::{Value, json};
 
 /// A class by its frequency.
 pub fn name(hz: f64) -> String {
@@ -45,48 +41,4 @@ pub struct Running {
     pub decided: usize,
     /// Of every window and its label.
     pub digest: u128,
-}
-
-/// How late a running decision is, part by part, in ms.
-#[derive(Clone, Copy)]
-pub struct Budget {
-    /// The longest that a sample waits for its window to close.
-    pub wait: f64,
-    pub group_delay: f64,
-    pub group_delay_max: f64,
-    pub look_back: f64,
-    /// The run's time for each decision, everything included: at full speed windows are computed many at once, and the time
-    /// that one takes is not seen alone.
-    pub compute: f64,
-}
-
-impl Budget {
-    pub fn new(hop: Span, contract: Latency, elapsed: Duration, decisions: usize) -> Self {
-        Self {
-            wait: hop.as_millis_f64(),
-            group_delay: contract.group_delay.as_millis_f64(),
-            group_delay_max: contract.group_delay_max.as_millis_f64(),
-            look_back: contract.look_back.as_millis_f64(),
-            compute: 1e3 * elapsed.as_secs_f64() / decisions.max(1) as f64,
-        }
-    }
-
-    pub fn total(&self) -> f64 {
-        self.wait + self.group_delay + self.look_back + self.compute
-    }
-
-    pub fn to_json(self) -> Value {
-        json!({
-            "wait": self.wait, "group_delay": self.group_delay, "group_delay_max": self.group_delay_max,
-            "look_back": self.look_back, "compute": self.compute, "total": self.total(),
-        })
-    }
-}
-
-impl std::fmt::Display for Budget {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { wait, group_delay, group_delay_max, look_back, compute } = self;
-        write!(f, "{wait:.0} ms wait + {group_delay:.1} ms group delay (at most {group_delay_max:.1}) + ")?;
-        write!(f, "{look_back:.0} ms look-back + {compute:.2} ms compute = {:.0} ms", self.total())
-    }
 }

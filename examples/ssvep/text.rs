@@ -8,6 +8,7 @@ use super::accuracy::Accuracy;
 use super::graph::Outcome;
 use super::options::{Options, Settings};
 use super::result::{Trial, name};
+use super::shared::Confusion;
 
 /// Accuracy for each look-back in ms, and the trials behind it.
 pub type Curve = [(i64, Accuracy, Vec<Trial>)];
@@ -58,48 +59,31 @@ pub fn page(used: &Settings, options: &Options, outcome: &Outcome, curve: &Curve
     let mut line = |words: String| writeln!(text, "{words}").unwrap_or(()); // a string takes everything
     settings(used, options).into_iter().for_each(|(name, value)| line(format!("{name:<18} {value}")));
     line(String::new());
-    let (truths, labels, counts) = confusion(used, &outcome.trials);
-    line(format!(
-        "{:<18} {}",
-        "shown \\ decided",
-        labels.iter().map(|l| format!("{l:>11}")).collect::<String>()
-    ));
-    for (truth, row) in truths.iter().zip(counts) {
-        line(format!("{truth:<18} {}", row.iter().map(|count| format!("{count:>11}")).collect::<String>()));
-    }
+    line(confusion(used, outcome).table("shown \\ decided"));
     line(String::new());
     results(outcome, curve).into_iter().for_each(|(name, value)| line(format!("{name:<18} {value}")));
     line(format!("{:<18} {}", "latency budget", outcome.budget));
     text
 }
 
-/// Classes, labels (classes, then reasons for no decision), and how often which was decided for which.
-fn confusion(settings: &Settings, trials: &[Trial]) -> (Vec<String>, Vec<String>, Vec<Vec<usize>>) {
-    let truths: Vec<String> = settings.classes.iter().map(|(_, hz)| name(*hz)).collect();
-    let mut labels = truths.clone();
-    for trial in trials {
-        if !labels.contains(&trial.label) {
-            labels.push(trial.label.clone());
-        }
-    }
-    let count = |truth: &String, label: &String| {
-        trials.iter().filter(|trial| trial.truth == *truth && trial.label == *label).count()
-    };
-    let counts = truths.iter().map(|truth| labels.iter().map(|label| count(truth, label)).collect());
-    (truths.clone(), labels.clone(), counts.collect())
+/// How often which flicker was decided for which, or why none.
+pub fn confusion(settings: &Settings, outcome: &Outcome) -> Confusion {
+    let classes: Vec<String> = settings.classes.iter().map(|(_, hz)| name(*hz)).collect();
+    let place = |truth: &String| classes.iter().position(|class| class == truth);
+    let trials = outcome.trials.iter().filter_map(|trial| Some((place(&trial.truth)?, trial.label.clone())));
+    Confusion::of(&classes, &[], trials)
 }
 
 /// For programs.
 pub fn json(settings: &Settings, outcome: &Outcome, curve: &Curve) -> Value {
     let accuracy = Accuracy::of(&outcome.trials);
-    let (classes, columns, counts) = confusion(settings, &outcome.trials);
     let of = |pick: fn(&Trial) -> &String| outcome.trials.iter().map(pick).collect::<Vec<_>>();
     let at = |(look_back, accuracy, _): &(i64, Accuracy, Vec<Trial>)| json!({ "look_back_ms": look_back, "correct": accuracy.correct, "n": accuracy.n, "ci95": accuracy.ci95() });
     json!({
         "accuracy": accuracy.share(), "correct": accuracy.correct, "n": accuracy.n, "ci95": accuracy.ci95(),
         "labels": of(|trial| &trial.label), "truth": of(|trial| &trial.truth),
         "latency_budget_ms": outcome.budget.to_json(),
-        "confusion": { "classes": classes, "labels": columns, "counts": counts },
+        "confusion": confusion(settings, outcome).to_json(),
         "curve": curve.iter().map(at).collect::<Vec<_>>(),
         "running": {
             "windows": outcome.running.windows, "decided": outcome.running.decided,

@@ -6,6 +6,8 @@
 //! once, and `results/rms/*.csv` has every window, once.
 
 mod mishap;
+#[path = "../shared/program.rs"]
+mod program;
 
 use std::env;
 use std::error::Error;
@@ -54,23 +56,22 @@ struct Options {
     child: bool,
 }
 
-fn main() -> Result<ExitCode, Box<dyn Error>> {
+fn main() -> ExitCode {
     let options = Options::parse();
-    if options.child { child(&options) } else { parent() }
+    let outcome = if options.child { child(&options) } else { parent() };
+    outcome.unwrap_or_else(|error| program::end(Err(error)))
 }
 
 /// Starts this program as its own child until that has come to an end.
 fn parent() -> Result<ExitCode, Box<dyn Error>> {
-    let (mut restarts, mut wait) = (0, Duration::from_millis(100));
+    let (this, mut restarts, mut wait) = (env::current_exe()?, 0, Duration::from_millis(100));
     loop {
-        let status =
-            Command::new(env::current_exe()?).args(env::args_os().skip(1)).arg("--child").status()?;
+        let status = Command::new(&this).args(env::args_os().skip(1)).arg("--child").status()?;
         if status.success() {
             return Ok(ExitCode::SUCCESS);
         }
         if restarts == LIMIT {
-            eprintln!("supervisor: {status}; that was once too often");
-            return Ok(ExitCode::FAILURE);
+            return Err(format!("{status}; that was once too often").into());
         }
         eprintln!("supervisor: {status}; a new process goes on in {} ms", wait.as_millis());
         thread::sleep(wait);

@@ -81,10 +81,8 @@ def firs():
     ]:
         edge = edges[0] if len(edges) == 1 else edges
         h = signal.firwin(taps, edge, window="hamming", pass_zero=btype, fs=RATE)
-        row = {"taps": taps, "type": btype, "edges": edges, "rate": RATE, "linear": h.tolist()}
-        if taps % 2:
-            # An even number has a zero on the unit circle, and SciPy's answer depends on the rounding there.
-            row["early"] = signal.minimum_phase(h, half=False).tolist()
+        early = signal.minimum_phase(h, half=False)
+        row = {"taps": taps, "type": btype, "edges": edges, "rate": RATE, "linear": h.tolist(), "early": early.tolist()}
         rows.append(row)
     return rows
 

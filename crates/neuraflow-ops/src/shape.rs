@@ -1,4 +1,4 @@
-//! What operators check of the shape of what they are given, and the rows they answer with.
+//! What operators check of the shape of what they are given, the rows they answer with, and what those say that keep no state.
 
 use std::sync::Arc;
 
@@ -105,3 +105,25 @@ fn unique_name(channels: &[Channel], place: usize, channel: &Channel) -> String 
     let shared = channels.iter().filter(|other| other.name() == channel.name()).count() > 1;
     if shared { format!("{} #{}", channel.name(), place + 1) } else { channel.name().to_owned() }
 }
+
+/// What an operator has to say that keeps nothing and delays nothing.
+macro_rules! no_state {
+    () => {
+        fn reset(&mut self) {}
+
+        fn latency(&self) -> neuraflow_core::operator::Latency {
+            neuraflow_core::operator::Latency::default()
+        }
+
+        fn snapshot(&self, _: &mut neuraflow_core::checkpoint::SnapshotWriter) {}
+
+        fn restore(
+            &mut self,
+            _: &mut neuraflow_core::checkpoint::SnapshotReader<'_>,
+        ) -> Result<(), neuraflow_core::checkpoint::RestoreError> {
+            Ok(())
+        }
+    };
+}
+
+pub(crate) use no_state;

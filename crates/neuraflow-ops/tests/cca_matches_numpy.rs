@@ -3,7 +3,6 @@
 #![cfg(feature = "linalg")]
 #![allow(clippy::unwrap_used, clippy::panic)] // helpers outside #[test]
 
-#[allow(dead_code)]
 mod support;
 
 use std::sync::Arc;

@@ -140,6 +140,7 @@ fn fir() {
     conforms(|| Fir::lowpass(64, 40.0));
     conforms_at(|| Fir::highpass(51, 20.0).minimum_phase(), slow_specs());
     conforms(|| Fir::lowpass(101, 40.0).minimum_phase());
+    conforms(|| Fir::lowpass(50, 40.0).minimum_phase());
     conforms_at(|| Fir::lowpass(1, 40.0), slow_specs());
 }
 

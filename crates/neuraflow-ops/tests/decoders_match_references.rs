@@ -11,7 +11,6 @@ use neuraflow_core::model::SamplingRate;
 use neuraflow_ops::decode::{Csp, Mdm, Model, TangentLogistic, Trials};
 use serde_json::Value as Json;
 
-#[allow(dead_code, reason = "shared by the test binaries, each its own crate")]
 mod support;
 use support::{error, index, json, list, numbers};
 

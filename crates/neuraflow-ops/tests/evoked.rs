@@ -17,7 +17,6 @@ use neuraflow_ops::decode::{Csp, Decoder, FitError, Mdm, Model, Trials, Xdawn, X
 use neuraflow_ops::feature::Samples;
 use neuraflow_ops::kernel::linalg::{Estimator, LinalgError};
 
-#[allow(dead_code, reason = "shared by the test binaries, each its own crate")]
 mod whole;
 use whole::window;
 

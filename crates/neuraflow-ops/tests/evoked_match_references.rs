@@ -12,7 +12,6 @@ use neuraflow_ops::decode::{Model, Trials, Xdawn, XdawnLda, XdawnTangent};
 use neuraflow_ops::kernel::linalg::{Estimator, Spectrum};
 use serde_json::Value as Json;
 
-#[allow(dead_code, reason = "shared by the test binaries, each its own crate")]
 mod support;
 use support::{error, index, json, list, numbers};
 

@@ -18,7 +18,6 @@ use neuraflow_ops::filter::{Butterworth, FilterBank};
 use neuraflow_ops::kernel::linalg::LinalgError;
 use serde_json::Value as Json;
 
-#[allow(dead_code, reason = "shared by the test binaries, each its own crate")]
 mod support;
 mod whole;
 use support::{error, index, json, list, numbers};

@@ -18,7 +18,6 @@ use neuraflow_ops::kernel::linalg::{
 use proptest::prelude::*;
 
 mod headset;
-#[allow(dead_code, reason = "shared by the test binaries, each its own crate")]
 mod support;
 use support::{error, index, json, list, number, numbers};
 

@@ -3,7 +3,6 @@
 //! Every signal here is synthetic: made-up noise, and spikes whose times are known because they were put there.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test's helpers fail by panicking")]
 
-#[allow(dead_code, reason = "shared by the test binaries, each its own crate")]
 mod support;
 
 use std::sync::Arc;

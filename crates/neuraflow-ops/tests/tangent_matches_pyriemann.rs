@@ -13,7 +13,6 @@ use neuraflow_core::testing::conformance::{Check, default_window_specs, window_o
 use neuraflow_ops::feature::{Covariance, Tangent};
 use neuraflow_ops::kernel::linalg::{TangentSpace, riemann_mean};
 
-#[allow(dead_code, reason = "shared by the test binaries, each its own crate")]
 mod support;
 mod whole;
 use support::{error, index, json, list, numbers};

@@ -2,7 +2,6 @@
 #![cfg(feature = "linalg")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test's helpers fail by panicking")]
 
-#[allow(dead_code, reason = "shared by the test binaries, each its own crate")]
 mod support;
 
 use neuraflow_core::model::Span;

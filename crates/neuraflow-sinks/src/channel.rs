@@ -9,8 +9,6 @@ use crossbeam_channel as channel;
 use neuraflow_core::operator::Item;
 use neuraflow_core::sink::{Overflow, Placement, Sink, SinkContext, SinkError, SinkWriter};
 
-const NAME: &str = "channel";
-
 /// A sink that sends into a channel of at most `capacity` items (at least 1), and the end to receive from.
 ///
 /// Under [`Overflow::Block`] nothing is lost: the writer waits on a thread of its own, and the pipeline is held back
@@ -37,7 +35,8 @@ pub fn bounded<T: Item>(capacity: usize, overflow: Overflow) -> (ChannelSink<T>,
     // Only who drops the oldest needs to take from the channel; with a second receiver the channel itself no longer
     // tells that the first one is gone, so a flag does.
     let oldest = (overflow == Overflow::DropOldest).then(|| items.clone());
-    let sink = ChannelSink { capacity, overflow, sender, oldest, shared: Arc::clone(&shared) };
+    let name = "channel".to_owned();
+    let sink = ChannelSink { name, capacity, overflow, sender, oldest, shared: Arc::clone(&shared) };
     (sink, Receiver { items, shared })
 }
 
@@ -49,6 +48,7 @@ struct Shared {
 
 /// Sends items into a channel. See [`bounded`].
 pub struct ChannelSink<T> {
+    name: String,
     capacity: usize,
     overflow: Overflow,
     sender: channel::Sender<T>,
@@ -56,10 +56,23 @@ pub struct ChannelSink<T> {
     shared: Arc<Shared>,
 }
 
+impl<T> ChannelSink<T> {
+    /// Gives it a name, to tell it from others in reports and errors.
+    #[must_use]
+    pub fn named(mut self, name: impl Into<String>) -> Self {
+        self.name = name.into();
+        self
+    }
+}
+
 impl<T> fmt::Debug for ChannelSink<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut debug = f.debug_struct("ChannelSink");
-        debug.field("capacity", &self.capacity).field("overflow", &self.overflow).finish()
+        debug
+            .field("name", &self.name)
+            .field("capacity", &self.capacity)
+            .field("overflow", &self.overflow)
+            .finish()
     }
 }
 
@@ -68,7 +81,7 @@ impl<T: Item> Sink for ChannelSink<T> {
     type Writer = ChannelWriter<T>;
 
     fn name(&self) -> String {
-        NAME.into()
+        self.name.clone()
     }
 
     fn placement(&self) -> Placement {
@@ -80,6 +93,7 @@ impl<T: Item> Sink for ChannelSink<T> {
 
     fn open(&self, _: &SinkContext) -> Result<ChannelWriter<T>, SinkError> {
         Ok(ChannelWriter {
+            name: self.name.clone(),
             overflow: self.overflow,
             sender: self.sender.clone(),
             oldest: self.oldest.clone(),
@@ -90,6 +104,7 @@ impl<T: Item> Sink for ChannelSink<T> {
 
 /// One writer of a [`ChannelSink`].
 pub struct ChannelWriter<T> {
+    name: String,
     overflow: Overflow,
     sender: channel::Sender<T>,
     oldest: Option<channel::Receiver<T>>,
@@ -98,7 +113,7 @@ pub struct ChannelWriter<T> {
 
 impl<T> fmt::Debug for ChannelWriter<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ChannelWriter").field("overflow", &self.overflow).finish()
+        f.debug_struct("ChannelWriter").field("name", &self.name).field("overflow", &self.overflow).finish()
     }
 }
 
@@ -133,7 +148,7 @@ impl<T: Item> SinkWriter for ChannelWriter<T> {
     fn write(&mut self, items: &mut Vec<T>) -> Result<(), SinkError> {
         for item in items.drain(..) {
             if !self.send(item) {
-                return Err(SinkError::Disconnected { sink: NAME.into() });
+                return Err(SinkError::Disconnected { sink: self.name.clone() });
             }
         }
         Ok(())

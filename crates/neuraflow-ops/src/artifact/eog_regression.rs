@@ -1,13 +1,12 @@
 //! EOG regression: what the eyes put into every channel, taken off.
 
 use ndarray::ArrayView2;
-use neuraflow_core::checkpoint::{RestoreError, SnapshotReader, SnapshotWriter};
 use neuraflow_core::model::{Channel, ChannelKind, Chunk};
-use neuraflow_core::operator::{Latency, Operator, OperatorError, SignalSpec};
+use neuraflow_core::operator::{Operator, OperatorError, SignalSpec};
 use serde::{Deserialize, Serialize};
 
 use crate::kernel::{Value, dot, solve_positive, stats};
-use crate::shape::{same_channels, whole_samples};
+use crate::shape::{no_state, same_channels, whole_samples};
 use crate::spatial::find;
 
 /// How much of each EOG channel is in each EEG channel, fitted on a recording. Write it down with serde, and use it with
@@ -195,17 +194,7 @@ impl Operator for EogRegression {
         self.apply(&mut out.values_mut()[before..])
     }
 
-    fn reset(&mut self) {}
-
-    fn latency(&self) -> Latency {
-        Latency::default()
-    }
-
-    fn snapshot(&self, _writer: &mut SnapshotWriter) {}
-
-    fn restore(&mut self, _reader: &mut SnapshotReader<'_>) -> Result<(), RestoreError> {
-        Ok(())
-    }
+    no_state!();
 }
 
 #[cfg(test)]

@@ -8,9 +8,8 @@ use neuraflow_core::model::{Channel, Decision, NoDecision, SamplingRate, Span, W
 use neuraflow_core::operator::{Latency, Operator, OperatorError, WindowSpec};
 
 use super::made_up::MadeUp;
-use super::segment::Segment;
 use super::targets::Targets;
-use crate::feature::LookBack;
+use crate::feature::{LookBack, Segment};
 use crate::kernel::Value;
 use crate::shape::{Rows, as_array, same_channels, same_length};
 

@@ -56,6 +56,11 @@ pub(super) fn seal(marker: Marker, body: &[u8]) -> Result<Vec<u8>, ModelError> {
     Ok(bytes)
 }
 
+/// What a model decides, by the bytes that it begins with.
+fn of(marker: &[u8]) -> &'static str {
+    if *marker == CLASSES { "that of a decoder of classes" } else { "that of a decoder of trajectories" }
+}
+
 /// The body of a model's bytes.
 pub(super) fn open(marker: Marker, bytes: &[u8]) -> Result<&[u8], ModelError> {
     if bytes.len() as u64 > MOST {
@@ -65,7 +70,11 @@ pub(super) fn open(marker: Marker, bytes: &[u8]) -> Result<&[u8], ModelError> {
         return Err(damaged("length", format!("at least {HEADER} bytes"), bytes.len()));
     };
     if header[..8] != marker {
-        return Err(damaged("marker", format!("{marker:02x?}"), format!("{:02x?}", &header[..8])));
+        let found = match &header[..8] {
+            other if *other == CLASSES || *other == TRAJECTORY => of(other).to_owned(),
+            other => format!("{other:02x?}, with which no model begins"),
+        };
+        return Err(damaged("marker", of(&marker), found));
     }
     let number = |at: usize| u32::from_le_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]);
     same("checksum of the header", number(24), crc32c::crc32c(&header[..24]))?;

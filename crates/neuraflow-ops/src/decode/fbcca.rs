@@ -8,10 +8,9 @@ use neuraflow_core::model::{Chunk, Decision, NoDecision, Span, Window};
 use neuraflow_core::operator::{Latency, Operator, OperatorError, WindowSpec};
 
 use super::made_up::MadeUp;
-use super::segment::Segment;
 use super::targets::Targets;
-use crate::feature::LookBack;
-use crate::filter::Butterworth;
+use crate::feature::{LookBack, Segment};
+use crate::filter::{Butterworth, slowest};
 use crate::shape::{Rows, same_channels};
 
 /// Order of each sub-band's filter.
@@ -180,13 +179,7 @@ impl Operator for Fbcca {
     /// That of the sub-band which is slowest.
     fn latency(&self) -> Latency {
         let filters = self.filters.iter().map(|band| band.filter.latency());
-        let slowest = filters.fold(Latency::default(), |a, b| Latency {
-            group_delay: a.group_delay.max(b.group_delay),
-            group_delay_max: a.group_delay_max.max(b.group_delay_max),
-            warm_up: a.warm_up.max(b.warm_up),
-            ..a
-        });
-        Latency { look_back: self.over, ..slowest }
+        Latency { look_back: self.over, ..slowest(filters) }
     }
 
     fn snapshot(&self, writer: &mut SnapshotWriter) {

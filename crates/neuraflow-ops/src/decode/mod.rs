@@ -52,7 +52,6 @@ mod made_up;
 mod mdm;
 mod model;
 mod recentre;
-mod segment;
 mod tangent;
 mod targets;
 mod trajectory;

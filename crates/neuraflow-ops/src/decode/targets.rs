@@ -5,7 +5,7 @@ use std::sync::Arc;
 use neuraflow_core::model::{Channel, ChannelKind, NoDecision, SamplingRate};
 use neuraflow_core::operator::OperatorError;
 
-use super::segment::Segment;
+use crate::feature::Segment;
 use crate::kernel::cca::Basis;
 use crate::shape::Rows;
 

@@ -6,7 +6,7 @@ use neuraflow_core::checkpoint::{RestoreError, SnapshotReader, SnapshotWriter};
 use neuraflow_core::model::{FeatureSpec, Features, Span, Window};
 use neuraflow_core::operator::{Latency, Operator, OperatorError, WindowSpec};
 
-use super::LookBack;
+use super::{LookBack, Segment};
 use crate::kernel::linalg::{Estimator, LinalgError, covariance_into};
 use crate::shape::{Rows, same_channels};
 
@@ -44,10 +44,9 @@ pub struct Covariance {
     hop: Span,
     rows: Rows,
     look_back: Option<LookBack>,
-    /// A row of the look-back, or a sample of the window.
-    line: Vec<f64>,
-    /// `[sample][row]`.
-    samples: Vec<f64>,
+    segment: Segment,
+    /// The samples of one band.
+    band: Vec<f64>,
 }
 
 impl Covariance {
@@ -61,8 +60,8 @@ impl Covariance {
             hop: Span::ZERO,
             rows: Rows::default(),
             look_back: None,
-            line: Vec::new(),
-            samples: Vec::new(),
+            segment: Segment::default(),
+            band: Vec::new(),
         }
     }
 
@@ -120,43 +119,18 @@ impl Covariance {
         })
     }
 
-    /// Gathers the samples of the window or look-back that are whole; says how many there were.
-    fn gather(&mut self, input: &Window) -> usize {
-        let width = self.rows.len();
-        self.samples.clear();
+    /// Takes in the samples of a window; `false` while the look-back is not full.
+    fn take(&mut self, window: &Window) -> bool {
         let Some(look_back) = &mut self.look_back else {
-            for sample in input.samples.samples() {
-                self.line.clear();
-                self.line.extend(self.rows.channels.iter().map(|channel| f64::from(sample[*channel])));
-                if self.line.iter().all(|value| value.is_finite()) {
-                    self.samples.extend_from_slice(&self.line);
-                }
-            }
-            return input.samples.len();
+            self.segment.of_window(window, &self.rows);
+            return true;
         };
-        look_back.push(&input.samples, &self.rows);
-        if !look_back.is_full() {
-            return 0;
+        look_back.push(&window.samples, &self.rows);
+        if look_back.is_full() {
+            // A covariance counts what a gap policy has made up as any other sample.
+            self.segment.of_look_back(look_back, 0, &self.rows);
         }
-        let mut total = 0;
-        for row in 0..width {
-            let values = look_back.copy(row, &mut self.line);
-            total = values.len();
-            self.samples.resize(total * width, 0.0);
-            for (sample, value) in self.samples.chunks_exact_mut(width).zip(values) {
-                sample[row] = *value;
-            }
-        }
-        let mut kept = 0;
-        for sample in 0..total {
-            let place = sample * width..(sample + 1) * width;
-            if self.samples[place.clone()].iter().all(|value| value.is_finite()) {
-                self.samples.copy_within(place, kept * width);
-                kept += 1;
-            }
-        }
-        self.samples.truncate(kept * width);
-        total
+        look_back.is_full()
     }
 }
 
@@ -185,26 +159,26 @@ impl Operator for Covariance {
 
     fn process(&mut self, input: &Window, out: &mut Features) -> Result<(), OperatorError> {
         same_channels(self.rows.width, input.samples.channels())?;
-        let total = self.gather(input);
-        let valid = self.samples.len() / self.rows.len().max(1);
-        if valid >= 2 && valid * 10 >= total * 9 {
-            let refused = |error: LinalgError| OperatorError::Input {
-                what: "samples",
-                expected: "some that have a covariance".to_owned(),
-                found: error.to_string(),
-            };
-            if !self.by_band {
-                return covariance_into(&self.samples, self.rows.len(), self.estimator, &mut out.values)
-                    .map_err(refused);
+        let full = self.take(input);
+        let Segment { values, samples, length, .. } = &self.segment;
+        if !full || samples.len() < 2 || samples.len() * 10 < length * 9 {
+            return Ok(());
+        }
+        let refused = |error: LinalgError| OperatorError::Input {
+            what: "samples",
+            expected: "some that have a covariance".to_owned(),
+            found: error.to_string(),
+        };
+        let (width, together) = (self.rows.len(), self.together);
+        if !self.by_band {
+            return covariance_into(values, width, self.estimator, &mut out.values).map_err(refused);
+        }
+        for (band, out) in out.values.chunks_exact_mut(together * together).enumerate() {
+            self.band.clear();
+            for sample in values.chunks_exact(width) {
+                self.band.extend_from_slice(&sample[band * together..(band + 1) * together]);
             }
-            let (width, together) = (self.rows.len(), self.together);
-            for (band, out) in out.values.chunks_exact_mut(together * together).enumerate() {
-                self.line.clear();
-                for sample in self.samples.chunks_exact(width) {
-                    self.line.extend_from_slice(&sample[band * together..(band + 1) * together]);
-                }
-                covariance_into(&self.line, together, self.estimator, out).map_err(refused)?;
-            }
+            covariance_into(&self.band, together, self.estimator, out).map_err(refused)?;
         }
         Ok(())
     }

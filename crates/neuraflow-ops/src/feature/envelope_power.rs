@@ -8,8 +8,8 @@ use neuraflow_core::model::{FeatureSpec, Features, Span, Window};
 use neuraflow_core::operator::{Latency, Operator, OperatorError, WindowSpec};
 use serde::{Deserialize, Serialize};
 
-use crate::filter::{Bands, Names, latency, refusal};
-use crate::kernel::{KernelError, Response, SosFilter, SosState, butterworth};
+use super::band_passes::band_passes;
+use crate::kernel::{KernelError, SosFilter, SosState};
 use crate::shape::{Rows, same_channels, same_length};
 
 /// Power of each channel in frequency bands, in µV², by band-pass filters and a running mean of their squares.
@@ -137,7 +137,6 @@ impl Operator for EnvelopePower {
 
     fn prepare(&mut self, spec: &WindowSpec) -> Result<Arc<FeatureSpec>, OperatorError> {
         let rows = Rows::of(&spec.signal.channels)?;
-        super::band_power::check_names(&self.bands)?;
         let rate = spec.signal.rate;
         let tau = self.smoothed.as_secs_f64() * rate.as_hz();
         if !(tau >= 1.0 && tau.is_finite()) {
@@ -147,18 +146,7 @@ impl Operator for EnvelopePower {
                 found: format!("{} ms", self.smoothed.as_millis_f64()),
             });
         }
-        let (mut filters, mut slowest) = (Vec::new(), Latency::default());
-        for (_, edges) in &self.bands {
-            let response = Response::Bandpass(edges.start, edges.end);
-            let sos = butterworth(self.order, response, rate.as_hz())
-                .map_err(|error| refusal(error, &Names::of(response)))?;
-            let found = latency(&sos, &Bands::of(response, rate.as_hz() / 2.0), rate)?;
-            slowest.group_delay = slowest.group_delay.max(found.group_delay);
-            slowest.group_delay_max = slowest.group_delay_max.max(found.group_delay_max);
-            slowest.warm_up = slowest.warm_up.max(found.warm_up);
-            let filter = SosFilter::new(&sos, rows.len(), spec.signal.missing.into());
-            filters.push(filter.map_err(|error| refused(&error))?);
-        }
+        let (filters, slowest) = band_passes(&self.bands, self.order, rows.len(), &spec.signal)?;
         let smoothing = Latency {
             group_delay: self.smoothed,
             group_delay_max: self.smoothed,

@@ -1,6 +1,7 @@
 //! Features: numbers computed from windows, one row for each channel that is not a trigger.
 
 mod aperiodic;
+mod band_passes;
 mod band_power;
 mod channel_statistic;
 mod coherence;
@@ -19,6 +20,8 @@ mod periodogram;
 mod phase_locking;
 mod rms;
 mod samples;
+#[cfg(feature = "linalg")]
+mod segment;
 mod spectrum;
 mod spike_counts;
 mod spiking_band_power;
@@ -43,6 +46,8 @@ pub use periodogram::Periodogram;
 pub use phase_locking::PhaseLocking;
 pub use rms::Rms;
 pub use samples::Samples;
+#[cfg(feature = "linalg")]
+pub(crate) use segment::Segment;
 pub use spectrum::Spectrum;
 pub use spike_counts::SpikeCounts;
 pub use spiking_band_power::SpikingBandPower;

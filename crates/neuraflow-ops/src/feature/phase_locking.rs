@@ -8,10 +8,9 @@ use neuraflow_core::model::{Chunk, FeatureSpec, Features, Span, Window};
 use neuraflow_core::operator::{Latency, Operator, OperatorError, WindowSpec};
 
 use super::LookBack;
-use super::band_power::check_names;
+use super::band_passes::band_passes;
 use super::pairs::Pairs;
-use crate::filter::{Bands, Names, latency, refusal};
-use crate::kernel::{Analytic, Complex64, Response, SosFilter, SosState, butterworth};
+use crate::kernel::{Analytic, Complex64, SosFilter, SosState};
 use crate::shape::{Rows, same_channels, same_length};
 
 /// Phase-locking value of pairs of channels in frequency bands: from 0, any phase, to 1, always the same; without unit.
@@ -129,7 +128,6 @@ impl Operator for PhaseLocking {
 
     fn prepare(&mut self, spec: &WindowSpec) -> Result<Arc<FeatureSpec>, OperatorError> {
         let names = self.pairs.prepare(&spec.signal.channels)?;
-        check_names(&self.bands)?;
         let rate = spec.signal.rate;
         let samples = rate.samples_in(self.over);
         if !(2..=MOST).contains(&samples) {
@@ -141,19 +139,9 @@ impl Operator for PhaseLocking {
         }
         let channels = self.pairs.rows.len();
         let rows = Rows { width: channels, channels: (0..channels).collect(), ..self.pairs.rows.clone() };
-        let (mut bands, mut slowest) = (Vec::new(), Latency::default());
-        for (_, edges) in &self.bands {
-            let response = Response::Bandpass(edges.start, edges.end);
-            let sos = butterworth(self.order, response, rate.as_hz())
-                .map_err(|error| refusal(error, &Names::of(response)))?;
-            let found = latency(&sos, &Bands::of(response, rate.as_hz() / 2.0), rate)?;
-            slowest.group_delay = slowest.group_delay.max(found.group_delay);
-            slowest.group_delay_max = slowest.group_delay_max.max(found.group_delay_max);
-            slowest.warm_up = slowest.warm_up.max(found.warm_up);
-            let filter = SosFilter::new(&sos, channels, spec.signal.missing.into())
-                .map_err(|error| super::welch::refused(&error))?;
-            bands.push((filter, LookBack::new(self.over, &rows, &spec.signal)?));
-        }
+        let (filters, slowest) = band_passes(&self.bands, self.order, channels, &spec.signal)?;
+        let look_back = LookBack::new(self.over, &rows, &spec.signal)?;
+        let bands = filters.into_iter().map(|filter| (filter, look_back.clone())).collect();
         self.running = Some(Running {
             bands,
             analytic: Analytic::new(samples as usize),

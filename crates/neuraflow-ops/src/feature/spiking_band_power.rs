@@ -1,14 +1,7 @@
 //! Spiking-band power.
 
-use std::sync::Arc;
-
-use ndarray::{Array1, ArrayView2};
-use neuraflow_core::checkpoint::{RestoreError, SnapshotReader, SnapshotWriter};
-use neuraflow_core::model::{FeatureSpec, Features, Span, Window};
-use neuraflow_core::operator::{Latency, Operator, OperatorError, WindowSpec};
-
-use super::channel_statistic::{ChannelStatistic, of_array, of_samples};
-use crate::kernel::{Value, stats};
+use super::channel_statistic::{ChannelStatistic, OfChannel, channel_feature};
+use crate::kernel::stats;
 
 /// Spiking-band power of each channel, in µV: the mean magnitude `Σ |x| / n` over the valid values of a signal band-passed to
 /// 300–1,000 Hz.
@@ -34,65 +27,19 @@ use crate::kernel::{Value, stats};
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct SpikingBandPower {
-    statistic: ChannelStatistic,
+    statistic: ChannelStatistic<MeanMagnitude>,
 }
 
-fn magnitude(samples: &[f64]) -> f64 {
-    stats::mean_magnitude(samples).value
-}
+#[derive(Clone, Debug)]
+struct MeanMagnitude;
 
-impl SpikingBandPower {
-    /// Over each window alone.
-    pub fn new() -> Self {
-        Self::default()
-    }
+impl OfChannel for MeanMagnitude {
+    const COLUMN: &'static str = "spiking band";
+    const UNIT: &'static str = "µV";
 
-    /// Over a look-back of this many milliseconds that ends with the window.
-    #[must_use]
-    pub fn over_millis(mut self, millis: i64) -> Self {
-        self.statistic.over = Some(Span::millis(millis));
-        self
-    }
-
-    /// Of each channel of plain sample-major values `[sample][channel]`, without a pipeline.
-    ///
-    /// # Errors
-    /// The number of values is not a multiple of the number of channels.
-    pub fn of_samples<T: Value>(values: &[T], channels: usize) -> Result<Vec<f64>, OperatorError> {
-        of_samples(values, channels, magnitude)
-    }
-
-    /// Of each channel of an array `[sample][channel]` of any memory layout.
-    pub fn of_array<T: Value>(values: ArrayView2<'_, T>) -> Array1<f64> {
-        of_array(values, magnitude)
+    fn of(samples: &[f64]) -> f64 {
+        stats::mean_magnitude(samples).value
     }
 }
 
-impl Operator for SpikingBandPower {
-    type In = Window;
-    type Out = Features;
-
-    fn prepare(&mut self, spec: &WindowSpec) -> Result<Arc<FeatureSpec>, OperatorError> {
-        self.statistic.prepare(spec, "spiking band", "µV")
-    }
-
-    fn process(&mut self, input: &Window, out: &mut Features) -> Result<(), OperatorError> {
-        self.statistic.process(input, out, magnitude)
-    }
-
-    fn reset(&mut self) {
-        self.statistic.reset();
-    }
-
-    fn latency(&self) -> Latency {
-        self.statistic.latency()
-    }
-
-    fn snapshot(&self, writer: &mut SnapshotWriter) {
-        self.statistic.snapshot(writer);
-    }
-
-    fn restore(&mut self, reader: &mut SnapshotReader<'_>) -> Result<(), RestoreError> {
-        self.statistic.restore(reader)
-    }
-}
+channel_feature!(SpikingBandPower, MeanMagnitude);

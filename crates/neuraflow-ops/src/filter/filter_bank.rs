@@ -6,7 +6,7 @@ use neuraflow_core::checkpoint::{RestoreError, SnapshotReader, SnapshotWriter};
 use neuraflow_core::model::{Channel, ChannelKind, Chunk};
 use neuraflow_core::operator::{Latency, Operator, OperatorError, SignalSpec};
 
-use super::Butterworth;
+use super::{Butterworth, slowest};
 use crate::shape::same_channels;
 
 /// Every channel in each of several bands: band-pass filters of [`Butterworth`] next to each other.
@@ -118,12 +118,7 @@ impl Operator for FilterBank {
 
     /// That of the slowest filter.
     fn latency(&self) -> Latency {
-        self.filters.iter().map(|(filter, _)| filter.latency()).fold(Latency::default(), |a, b| Latency {
-            group_delay: a.group_delay.max(b.group_delay),
-            group_delay_max: a.group_delay_max.max(b.group_delay_max),
-            warm_up: a.warm_up.max(b.warm_up),
-            ..a
-        })
+        slowest(self.filters.iter().map(|(filter, _)| filter.latency()))
     }
 
     fn snapshot(&self, writer: &mut SnapshotWriter) {

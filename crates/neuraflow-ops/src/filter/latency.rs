@@ -118,6 +118,16 @@ pub(crate) fn latency(sos: &Sos, bands: &Bands, rate: SamplingRate) -> Result<La
     })
 }
 
+/// The latency of filters side by side: that of the slowest.
+pub(crate) fn slowest(latencies: impl IntoIterator<Item = Latency>) -> Latency {
+    latencies.into_iter().fold(Latency::default(), |a, b| Latency {
+        group_delay: a.group_delay.max(b.group_delay),
+        group_delay_max: a.group_delay_max.max(b.group_delay_max),
+        warm_up: a.warm_up.max(b.warm_up),
+        ..a
+    })
+}
+
 fn work_out(sos: &Sos, bands: &Bands, rate: SamplingRate) -> Result<Latency, OperatorError> {
     let hz = rate.as_hz();
     let Some(settling) = sos.settling_samples(TOLERANCE) else {

@@ -41,7 +41,7 @@ mod resample;
 mod stage;
 mod z_score;
 
-pub(crate) use latency::{Bands, latency};
+pub(crate) use latency::{Bands, latency, slowest};
 pub(crate) use refusal::{Names, refusal};
 pub(crate) use stage::not_restored;
 

@@ -113,8 +113,7 @@ fn bessel_i0(x: f64) -> f64 {
 /// positive times).
 ///
 /// # Errors
-/// Fewer than three taps, or an even number of them: those have a zero on the unit circle, whose logarithm no grid holds;
-/// taps that are all zero or not finite.
+/// Fewer than three taps; taps that are all zero or not finite.
 ///
 /// ```
 /// use neuraflow_ops::kernel::{Response, firwin, minimum_phase};
@@ -128,9 +127,6 @@ pub fn minimum_phase(taps: &[f64]) -> Result<Vec<f64>, DesignError> {
     if taps.len() < 3 || taps.len() > MAX_TAPS {
         return Err(DesignError::Taps { expected: "3 to 65,536", found: taps.len() });
     }
-    if taps.len().is_multiple_of(2) {
-        return Err(DesignError::Taps { expected: "an odd number", found: taps.len() });
-    }
     if taps.iter().any(|tap| !tap.is_finite()) || taps.iter().all(|tap| *tap == 0.0) {
         return Err(DesignError::Taps {
             expected: "finite values that are not all 0 in the",
@@ -143,7 +139,11 @@ pub fn minimum_phase(taps: &[f64]) -> Result<Vec<f64>, DesignError> {
     let mut work: Vec<Complex64> = taps.iter().map(|tap| Complex64::new(*tap, 0.0)).collect();
     work.resize(length, Complex64::default());
     plan.forward(&mut work);
-    let moduli: Vec<f64> = work.iter().map(|value| complex::abs(*value)).collect();
+    let mut moduli: Vec<f64> = work.iter().map(|value| complex::abs(*value)).collect();
+    if taps.len().is_multiple_of(2) && mirrored(taps) {
+        // They have a zero at half the sampling rate, which rounding would hide, and its logarithm is what counts there.
+        moduli[length / 2] = 0.0;
+    }
     let least = moduli.iter().copied().filter(|modulus| *modulus > 0.0).fold(f64::INFINITY, f64::min);
     for (value, modulus) in work.iter_mut().zip(&moduli) {
         // The conjugate of a real spectrum is itself, so a forward transform over the length is the inverse.
@@ -166,6 +166,12 @@ pub fn minimum_phase(taps: &[f64]) -> Result<Vec<f64>, DesignError> {
     }
     plan.forward(&mut work);
     Ok(work[..taps.len()].iter().map(|value| value.re / length as f64).collect())
+}
+
+/// Whether taps are the same from either end, but for rounding.
+fn mirrored(taps: &[f64]) -> bool {
+    let greatest = taps.iter().fold(0.0_f64, |greatest, tap| greatest.max(tap.abs()));
+    taps.iter().zip(taps.iter().rev()).all(|(one, other)| (one - other).abs() <= 1e-12 * greatest)
 }
 
 /// Hilbert's transformer as an FIR filter: the ideal one, 2 / πm at odd distances m from its middle, times a Hamming taper. An

@@ -1,12 +1,11 @@
 //! The common average reference.
 
 use ndarray::ArrayViewMut2;
-use neuraflow_core::checkpoint::{RestoreError, SnapshotReader, SnapshotWriter};
 use neuraflow_core::model::{ChannelKind, Chunk};
-use neuraflow_core::operator::{Latency, Operator, OperatorError, SignalSpec};
+use neuraflow_core::operator::{Operator, OperatorError, SignalSpec};
 
 use crate::kernel::{Value, stats};
-use crate::shape::{same_channels, whole_samples};
+use crate::shape::{no_state, same_channels, whole_samples};
 
 /// Common average reference: subtracts from each EEG channel the mean over all EEG channels of the same sample.
 ///
@@ -134,17 +133,7 @@ impl Operator for CommonAverage {
         self.apply(out.values_mut())
     }
 
-    fn reset(&mut self) {}
-
-    fn latency(&self) -> Latency {
-        Latency::default()
-    }
-
-    fn snapshot(&self, _writer: &mut SnapshotWriter) {}
-
-    fn restore(&mut self, _reader: &mut SnapshotReader<'_>) -> Result<(), RestoreError> {
-        Ok(())
-    }
+    no_state!();
 }
 
 #[cfg(test)]

@@ -1,11 +1,10 @@
 //! The bad-channel mask: channels that nothing after it shall use.
 
-use neuraflow_core::checkpoint::{RestoreError, SnapshotReader, SnapshotWriter};
 use neuraflow_core::model::Chunk;
-use neuraflow_core::operator::{Latency, Operator, OperatorError, SignalSpec};
+use neuraflow_core::operator::{Operator, OperatorError, SignalSpec};
 
 use super::position::find;
-use crate::shape::same_channels;
+use crate::shape::{no_state, same_channels};
 
 /// Masks bad channels: all their values become missing (NaN), and the layout stays.
 ///
@@ -70,15 +69,5 @@ impl Operator for BadChannels {
         Ok(())
     }
 
-    fn reset(&mut self) {}
-
-    fn latency(&self) -> Latency {
-        Latency::default()
-    }
-
-    fn snapshot(&self, _writer: &mut SnapshotWriter) {}
-
-    fn restore(&mut self, _reader: &mut SnapshotReader<'_>) -> Result<(), RestoreError> {
-        Ok(())
-    }
+    no_state!();
 }

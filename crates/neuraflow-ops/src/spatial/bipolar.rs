@@ -1,13 +1,12 @@
 //! Bipolar derivations.
 
 use ndarray::{Array2, ArrayView2};
-use neuraflow_core::checkpoint::{RestoreError, SnapshotReader, SnapshotWriter};
 use neuraflow_core::model::{Channel, Chunk};
-use neuraflow_core::operator::{Latency, Operator, OperatorError, SignalSpec};
+use neuraflow_core::operator::{Operator, OperatorError, SignalSpec};
 
 use super::position::find;
 use crate::kernel::Value;
-use crate::shape::same_channels;
+use crate::shape::{no_state, same_channels};
 
 /// Bipolar derivations: each output channel is the difference of two input channels.
 ///
@@ -160,17 +159,7 @@ impl Operator for Bipolar {
         Ok(())
     }
 
-    fn reset(&mut self) {}
-
-    fn latency(&self) -> Latency {
-        Latency::default()
-    }
-
-    fn snapshot(&self, _writer: &mut SnapshotWriter) {}
-
-    fn restore(&mut self, _reader: &mut SnapshotReader<'_>) -> Result<(), RestoreError> {
-        Ok(())
-    }
+    no_state!();
 }
 
 #[cfg(test)]

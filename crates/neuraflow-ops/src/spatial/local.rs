@@ -106,20 +106,7 @@ macro_rules! local_operator {
                 self.local.process(input, out)
             }
 
-            fn reset(&mut self) {}
-
-            fn latency(&self) -> neuraflow_core::operator::Latency {
-                neuraflow_core::operator::Latency::default()
-            }
-
-            fn snapshot(&self, _writer: &mut neuraflow_core::checkpoint::SnapshotWriter) {}
-
-            fn restore(
-                &mut self,
-                _reader: &mut neuraflow_core::checkpoint::SnapshotReader<'_>,
-            ) -> Result<(), neuraflow_core::checkpoint::RestoreError> {
-                Ok(())
-            }
+            crate::shape::no_state!();
         }
     };
 }

@@ -6,7 +6,8 @@ use neuraflow_core::checkpoint::{RestoreError, SnapshotReader, SnapshotWriter};
 use neuraflow_core::model::{FeatureSpec, Features, Span, Window};
 use neuraflow_core::operator::{Latency, Operator, OperatorError, WindowSpec};
 
-use super::detector::{Running, SpikeDetector, unprepared};
+use super::detector::SpikeDetector;
+use super::running::{Running, unprepared};
 
 /// Threshold crossings of each channel in each window: spike counts without sorting, in bins as long as the window, of 1, 10, 20 or 50 ms
 /// say.

@@ -24,6 +24,7 @@ mod channel;
 mod crossings;
 mod detector;
 mod item;
+mod running;
 
 pub use crossings::ThresholdCrossings;
 pub use detector::SpikeDetector;

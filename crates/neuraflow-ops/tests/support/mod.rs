@@ -1,5 +1,5 @@
 //! Reading the goldens that `scripts/goldens/generate.py` writes.
-#![allow(unreachable_pub, reason = "shared by the test binaries, each its own crate")]
+#![allow(dead_code, unreachable_pub, reason = "shared by the test binaries, each its own crate")]
 
 use std::path::PathBuf;
 

@@ -1,5 +1,5 @@
 //! Whole windows of any values, for tests of what looks at samples.
-#![allow(unreachable_pub, reason = "shared by the test binaries, each its own crate")]
+#![allow(dead_code, unreachable_pub, reason = "shared by the test binaries, each its own crate")]
 
 use std::sync::Arc;
 
@@ -9,7 +9,6 @@ use neuraflow_core::model::{
 use neuraflow_core::operator::{Missing, SignalSpec, WindowSpec};
 
 /// A whole window number `index` of sample-major values `[sample][channel]`, and the spec of windows like it.
-#[allow(dead_code, reason = "not every test binary cuts windows")]
 pub fn window(channels: &[Channel], hz: u64, index: u64, values: &[f32]) -> (WindowSpec, Window) {
     let (rate, samples) = (SamplingRate::hz(hz).unwrap(), (values.len() / channels.len()) as u64);
     let hop = rate.offset(samples);

@@ -83,12 +83,15 @@ fn overview(html: &mut Html, settings: &Repeat, report: &Report) {
     };
     let channels = report.widest().map_or(0, |stream| stream.header.channels.len());
     tile("Streams", grouped(report.streams.len() as u64), format!("{channels} channels in the widest"), "");
-    let more = format!(
-        "{} complete, {} gap, {} partial",
-        grouped(windows.complete),
-        grouped(windows.gap),
-        grouped(windows.partial)
-    );
+    let more = match windows.total() {
+        0 => "epochs and the windows of branches are not counted here".to_owned(),
+        _ => format!(
+            "{} complete, {} gap, {} partial",
+            grouped(windows.complete),
+            grouped(windows.gap),
+            grouped(windows.partial)
+        ),
+    };
     tile("Windows", grouped(windows.total()), more, if windows.gap > 0 { "warn" } else { "" });
     let more = if report.balances() { "every one accounted for" } else { "does not add up" };
     tile("Samples", grouped(sum.samples_in), more.into(), if report.balances() { "" } else { "bad" });

@@ -14,6 +14,7 @@ mod muse;
 mod positioned;
 mod reader;
 mod spikes;
+mod streams;
 mod warning;
 
 use std::io::{Read, Seek};
@@ -64,23 +65,21 @@ impl Recording {
     /// [`SourceError::Io`] where the system refuses the file, [`SourceError::UnsupportedFormat`] where no reader
     /// knows it, [`SourceError::Malformed`] where it is damaged beyond recovery.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, SourceError> {
-        let path = path.as_ref();
-        let (mut file, size, target) = open_file(path)?;
-        let failed = |source| SourceError::Io { action: "read", target: target.clone(), source };
+        let (mut file, about) = open_file(path.as_ref())?;
+        let failed = |source| SourceError::Io { action: "read", target: about.target.clone(), source };
         let mut head = Vec::with_capacity(SNIFFED_BYTES);
         file.by_ref().take(SNIFFED_BYTES as u64).read_to_end(&mut head).map_err(failed)?;
         file.rewind().map_err(failed)?;
         if head.is_empty() {
-            return Err(malformed(&target, "file", "a recording", "an empty file (0 bytes)"));
+            return Err(malformed(&about.target, "file", "a recording", "an empty file (0 bytes)"));
         }
-        let stem = path.file_stem().unwrap_or_default().to_string_lossy();
-        let key = StreamKey::of_names(&stem, "recording");
         let opened = match format::sniff(&head) {
-            Sniffed::Edf => edf::Edf::opened(file, size, &target, key, &stem)?,
-            Sniffed::Gdf => gdf::Gdf::opened(file, size, &target, key, &stem)?,
-            Sniffed::Muse => muse::Muse::opened(file, size, &target, key, &stem)?,
-            Sniffed::Spikes => spikes::Spikes::opened(file, size, &target, key, &stem)?,
+            Sniffed::Edf => edf::Edf::opened(file, &about)?,
+            Sniffed::Gdf => gdf::Gdf::opened(file, &about)?,
+            Sniffed::Muse => muse::Muse::opened(file, &about)?,
+            Sniffed::Spikes => spikes::Spikes::opened(file, &about)?,
             Sniffed::Other(found) => {
+                let target = about.target;
                 return Err(SourceError::UnsupportedFormat { target, found, readable: READABLE });
             }
         };

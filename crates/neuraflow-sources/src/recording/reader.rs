@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::io;
 use std::path::Path;
 
-use neuraflow_core::model::{Chunk, Marker, StreamHeader};
+use neuraflow_core::model::{Chunk, Marker, StreamHeader, StreamKey};
 use neuraflow_core::source::SourceError;
 
 use super::Warning;
@@ -72,8 +72,19 @@ pub(crate) struct Opened {
     pub(crate) reader: Box<dyn RecordingReader>,
 }
 
-/// Opens a regular file: the file, its size, and its name for messages.
-pub(super) fn open_file(path: &Path) -> Result<(File, u64, String), SourceError> {
+/// What is known of a file before it is read.
+#[derive(Debug)]
+pub(super) struct About {
+    pub(super) size: u64,
+    /// Its name for messages.
+    pub(super) target: String,
+    /// What its streams are to be called.
+    pub(super) key: StreamKey,
+    pub(super) name: String,
+}
+
+/// Opens a regular file, whose streams are called after its stem.
+pub(super) fn open_file(path: &Path) -> Result<(File, About), SourceError> {
     let target = path.display().to_string();
     let failed = |source| SourceError::Io { action: "open", target: target.clone(), source };
     let about = fs::metadata(path).map_err(failed)?;
@@ -88,5 +99,6 @@ pub(super) fn open_file(path: &Path) -> Result<(File, u64, String), SourceError>
         return Err(failed(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file")));
     }
     let file = File::open(path).map_err(failed)?;
-    Ok((file, about.len(), target))
+    let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    Ok((file, About { size: about.len(), target, key: StreamKey::of_names(&name, "recording"), name }))
 }

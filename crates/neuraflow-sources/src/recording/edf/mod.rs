@@ -15,16 +15,15 @@ use std::fs::File;
 use std::io::BufReader;
 use std::path::Path;
 
-use neuraflow_core::model::{
-    Channel, ChannelKind, SamplingRate, SequenceBits, Span, StreamHeader, StreamKey,
-};
+use neuraflow_core::model::Span;
 use neuraflow_core::source::SourceError;
 
 pub use self::header::{EdfHeader, EdfSignal};
 use self::records::Records;
 use self::timeline::Timeline;
 pub use super::calibration::Calibration;
-use super::reader::{Block, Contents, Opened, RecordingReader, open_file};
+use super::reader::{About, Block, Contents, Opened, RecordingReader, open_file};
+use super::streams::{Signal, by_rate, headers};
 use super::warning::malformed;
 
 /// An open EDF or BDF file: its header, and its samples as digital counts or in the declared unit.
@@ -72,8 +71,8 @@ impl Edf {
     /// # Errors
     /// [`SourceError::Io`] where the system refuses the file, [`SourceError::Malformed`] where it is no EDF or BDF.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, SourceError> {
-        let (file, size, target) = open_file(path.as_ref())?;
-        Ok(Self::read(file, size, &target, StreamKey::default(), "")?.0)
+        let (file, about) = open_file(path.as_ref())?;
+        Ok(Self::read(file, &about)?.0)
     }
 
     /// What the header says.
@@ -105,24 +104,13 @@ impl Edf {
     }
 
     /// Opens it as a recording.
-    pub(super) fn opened(
-        file: File,
-        size: u64,
-        target: &str,
-        key: StreamKey,
-        name: &str,
-    ) -> Result<Opened, SourceError> {
-        let (edf, contents) = Self::read(file, size, target, key, name)?;
+    pub(super) fn opened(file: File, about: &About) -> Result<Opened, SourceError> {
+        let (edf, contents) = Self::read(file, about)?;
         Ok(Opened { contents, reader: Box::new(edf) })
     }
 
-    fn read(
-        file: File,
-        size: u64,
-        target: &str,
-        key: StreamKey,
-        name: &str,
-    ) -> Result<(Self, Contents), SourceError> {
+    fn read(file: File, about: &About) -> Result<(Self, Contents), SourceError> {
+        let (size, target) = (about.size, &*about.target);
         let mut warnings = Vec::new();
         let mut file = BufReader::with_capacity(64 << 10, file);
         let header = header::read(&mut file, size, target, &mut warnings)?;
@@ -133,19 +121,13 @@ impl Edf {
             let found = "a CR before every LF: the file was copied as text; copy it again as binary";
             return Err(malformed(target, "data records", "bytes as they were recorded", found));
         }
-        let streams = by_rate(&header);
-        let mut headers = Vec::with_capacity(streams.len());
-        for (index, signals) in streams.iter().enumerate() {
-            headers.push(stream_header(&header, signals, index, target, key, name)?);
-        }
+        let streams = by_rate(&header.signals);
+        let mut headers = headers(&header.signals, &streams, header.record_seconds, header.start, about)?;
         let samples = |signals: &Vec<usize>| u64::from(header.signals[signals[0]].samples);
         let timeline = Timeline::new(headers.iter().map(|h| h.rate).zip(streams.iter().map(samples)));
         let scan = scan::scan(&mut records, &header, timeline.clone(), target, &mut warnings)?;
         for stream in &mut headers {
             stream.t0 = header.start + Span::nanos(scan.first_onset);
-            if streams.len() > 1 {
-                stream.name = format!("{name} {}", stream.rate);
-            }
         }
         let contents = Contents { streams: headers, markers: scan.markers, warnings };
         let shape = |signals: &Vec<usize>| Shape {
@@ -232,19 +214,6 @@ impl RecordingReader for Edf {
     }
 }
 
-/// The signals of equal rate, in order of first appearance.
-fn by_rate(header: &EdfHeader) -> Vec<Vec<usize>> {
-    let mut streams: Vec<Vec<usize>> = Vec::new();
-    for (index, signal) in header.signals.iter().enumerate().filter(|(_, signal)| !signal.annotations) {
-        let same = |stream: &&mut Vec<usize>| header.signals[stream[0]].samples == signal.samples;
-        match streams.iter_mut().find(same) {
-            Some(stream) => stream.push(index),
-            None => streams.push(vec![index]),
-        }
-    }
-    streams
-}
-
 /// Where the signals of the streams go, in file order.
 fn places(streams: &[Vec<usize>]) -> Vec<Place> {
     let of_stream = |(stream, signals): (usize, &Vec<usize>)| {
@@ -256,30 +225,16 @@ fn places(streams: &[Vec<usize>]) -> Vec<Place> {
     places
 }
 
-fn stream_header(
-    header: &EdfHeader,
-    signals: &[usize],
-    index: usize,
-    target: &str,
-    key: StreamKey,
-    name: &str,
-) -> Result<StreamHeader, SourceError> {
-    let first = &header.signals[signals[0]];
-    let (num, den) = header.record_seconds;
-    let rate = SamplingRate::ratio(u64::from(first.samples).saturating_mul(den), num).map_err(|error| {
-        let field = format!("signal {} {:?}: sampling rate", signals[0], first.label);
-        let found = format!("{} samples in {num}/{den} s", first.samples);
-        malformed(target, field, error.to_string(), found)
-    })?;
-    let channels = signals.iter().map(|&signal| channel(&header.signals[signal])).collect();
-    let key = key.with_signal(u16::try_from(index).unwrap_or(u16::MAX));
-    let mut stream = StreamHeader::new(key, name, rate, channels);
-    // A file has no counter to wrap, and holes of any length.
-    stream.sequence = SequenceBits::new(63).unwrap_or_default();
-    Ok(stream)
-}
+impl Signal for EdfSignal {
+    fn label(&self) -> &str {
+        &self.label
+    }
 
-fn channel(signal: &EdfSignal) -> Channel {
-    let channel = Channel::new(&signal.label).with_unit(signal.calibration.unit().clone());
-    if signal.calibrated { channel } else { channel.with_kind(ChannelKind::Other) }
+    fn samples(&self) -> u32 {
+        if self.annotations { 0 } else { self.samples }
+    }
+
+    fn calibration(&self) -> (&Calibration, bool) {
+        (&self.calibration, self.calibrated)
+    }
 }

@@ -13,14 +13,15 @@ use std::fs::File;
 use std::io::BufReader;
 use std::path::Path;
 
-use neuraflow_core::model::{Channel, ChannelKind, SamplingRate, SequenceBits, StreamHeader, StreamKey};
 use neuraflow_core::source::SourceError;
 
 pub use self::header::GdfHeader;
 pub use self::sample::SampleType;
 pub use self::signals::GdfSignal;
+use super::calibration::Calibration;
 use super::positioned::Positioned;
-use super::reader::{Block, Contents, Opened, RecordingReader, open_file};
+use super::reader::{About, Block, Contents, Opened, RecordingReader, open_file};
+use super::streams::{Signal, by_rate, headers};
 use super::warning::{malformed, unreadable};
 
 /// Bytes decoded at a time: a multiple of every sample type's.
@@ -59,8 +60,8 @@ impl Gdf {
     /// # Errors
     /// [`SourceError::Io`] where the system refuses the file, [`SourceError::Malformed`] where it is no GDF.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, SourceError> {
-        let (file, size, target) = open_file(path.as_ref())?;
-        Ok(Self::read(file, size, &target, StreamKey::default(), "")?.0)
+        let (file, about) = open_file(path.as_ref())?;
+        Ok(Self::read(file, &about)?.0)
     }
 
     /// What the header says.
@@ -83,41 +84,19 @@ impl Gdf {
     }
 
     /// Opens it as a recording.
-    pub(super) fn opened(
-        file: File,
-        size: u64,
-        target: &str,
-        key: StreamKey,
-        name: &str,
-    ) -> Result<Opened, SourceError> {
-        let (gdf, contents) = Self::read(file, size, target, key, name)?;
+    pub(super) fn opened(file: File, about: &About) -> Result<Opened, SourceError> {
+        let (gdf, contents) = Self::read(file, about)?;
         Ok(Opened { contents, reader: Box::new(gdf) })
     }
 
-    fn read(
-        file: File,
-        size: u64,
-        target: &str,
-        key: StreamKey,
-        name: &str,
-    ) -> Result<(Self, Contents), SourceError> {
+    fn read(file: File, about: &About) -> Result<(Self, Contents), SourceError> {
+        let (size, target) = (about.size, &*about.target);
         let mut warnings = Vec::new();
         let mut file = BufReader::with_capacity(64 << 10, file);
         let header = header::read(&mut file, size, target, &mut warnings)?;
         let mut file = Positioned::new(file);
-        let streams = by_rate(&header);
-        let headers: Vec<StreamHeader> = streams
-            .iter()
-            .enumerate()
-            .map(|(index, signals)| {
-                let mut stream = stream_header(&header, signals, index, target, key)?;
-                stream.name = match streams.len() {
-                    1 => name.to_owned(),
-                    _ => format!("{name} {}", stream.rate),
-                };
-                Ok(stream)
-            })
-            .collect::<Result<_, SourceError>>()?;
+        let streams = by_rate(&header.signals);
+        let headers = headers(&header.signals, &streams, header.record_seconds, header.start, about)?;
         let fastest = headers.iter().map(|stream| stream.rate).max_by(|a, b| a.as_hz().total_cmp(&b.as_hz()));
         let markers = events::read(&mut file, &header, fastest, size, target, &mut warnings)?;
         let most = header.signals.iter().map(|signal| u64::from(signal.samples)).max().unwrap_or(0);
@@ -205,41 +184,16 @@ impl RecordingReader for Gdf {
     }
 }
 
-/// The signals of equal rate, in order of first appearance; those without samples are in none.
-fn by_rate(header: &GdfHeader) -> Vec<Vec<usize>> {
-    let mut streams: Vec<Vec<usize>> = Vec::new();
-    for (index, signal) in header.signals.iter().enumerate().filter(|(_, signal)| signal.samples > 0) {
-        match streams.iter_mut().find(|stream| header.signals[stream[0]].samples == signal.samples) {
-            Some(stream) => stream.push(index),
-            None => streams.push(vec![index]),
-        }
+impl Signal for GdfSignal {
+    fn label(&self) -> &str {
+        &self.label
     }
-    streams
-}
 
-fn stream_header(
-    header: &GdfHeader,
-    signals: &[usize],
-    index: usize,
-    target: &str,
-    key: StreamKey,
-) -> Result<StreamHeader, SourceError> {
-    let first = &header.signals[signals[0]];
-    let (num, den) = header.record_seconds;
-    let rate = SamplingRate::ratio(u64::from(first.samples).saturating_mul(den), num).map_err(|error| {
-        let field = format!("signal {} {:?}: sampling rate", signals[0], first.label);
-        malformed(target, field, error.to_string(), format!("{} samples in {num}/{den} s", first.samples))
-    })?;
-    let channels = signals.iter().map(|&signal| channel(&header.signals[signal])).collect();
-    let key = key.with_signal(u16::try_from(index).unwrap_or(u16::MAX));
-    let mut stream = StreamHeader::new(key, "", rate, channels);
-    stream.t0 = header.start;
-    // A file has no counter to wrap.
-    stream.sequence = SequenceBits::new(63).unwrap_or_default();
-    Ok(stream)
-}
+    fn samples(&self) -> u32 {
+        self.samples
+    }
 
-fn channel(signal: &GdfSignal) -> Channel {
-    let channel = Channel::new(&signal.label).with_unit(signal.calibration.unit().clone());
-    if signal.calibrated { channel } else { channel.with_kind(ChannelKind::Other) }
+    fn calibration(&self) -> (&Calibration, bool) {
+        (&self.calibration, self.calibrated)
+    }
 }

@@ -11,13 +11,14 @@ mod table;
 
 use std::fs::File;
 
-use neuraflow_core::model::{Channel, ChannelKind, SequenceBits, StreamHeader, StreamKey};
+use neuraflow_core::model::{Channel, ChannelKind};
 use neuraflow_core::source::SourceError;
 
 use self::lines::Lines;
 use self::scan::{Places, RATES};
 use self::table::{Columns, Slots};
-use super::reader::{Block, Contents, Opened, RecordingReader};
+use super::reader::{About, Block, Contents, Opened, RecordingReader};
+use super::streams::of_file;
 use super::warning::{malformed, unreadable};
 
 /// Samples in a block, at most.
@@ -41,13 +42,8 @@ pub(super) struct Muse {
 
 impl Muse {
     /// Opens it as a recording.
-    pub(super) fn opened(
-        file: File,
-        size: u64,
-        target: &str,
-        key: StreamKey,
-        name: &str,
-    ) -> Result<Opened, SourceError> {
+    pub(super) fn opened(file: File, about: &About) -> Result<Opened, SourceError> {
+        let About { target, key, name, .. } = about;
         let failed = |error| unreadable(target, "rows".to_owned(), error);
         let mut lines = Lines::new(file);
         lines.advance().map_err(failed)?;
@@ -67,21 +63,18 @@ impl Muse {
             malformed(target, "sampling rate by the timestamps", expected, format!("{measured:.1} Hz"))
         })?;
         let mut warnings = Vec::new();
-        let scan = scan::scan(&mut slots, rate, size, &mut warnings).map_err(failed)?;
+        let scan = scan::scan(&mut slots, rate, about.size, &mut warnings).map_err(failed)?;
         let scan =
             scan.ok_or_else(|| malformed(target, "rows", "those that were there a moment ago", "none"))?;
         slots.rewind().map_err(failed)?;
         let count = channels.len();
-        let mut stream = StreamHeader::new(key.with_signal(0), name, rate, channels);
-        stream.t0 = scan.t0;
-        // A file has no counter to wrap, and holes of any length.
-        stream.sequence = SequenceBits::new(63).unwrap_or_default();
+        let stream = of_file(key.with_signal(0), name, rate, channels, scan.t0);
         let muse = Self {
             slots,
             places: scan.places,
             channels: count,
             samples: scan.samples,
-            target: target.to_owned(),
+            target: target.clone(),
             slot: 0,
             blocks: 0,
             held: None,

@@ -16,13 +16,12 @@ mod npy;
 use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom};
 
-use neuraflow_core::model::{
-    Channel, ChannelKind, SamplingRate, SequenceBits, StreamHeader, StreamKey, Timestamp, Unit,
-};
+use neuraflow_core::model::{Channel, ChannelKind, SamplingRate, Timestamp, Unit};
 use neuraflow_core::source::SourceError;
 
 use self::npy::Layout;
-use super::reader::{Block, Contents, Opened, RecordingReader};
+use super::reader::{About, Block, Contents, Opened, RecordingReader};
+use super::streams::of_file;
 use super::warning::{Warning, malformed, unreadable};
 
 /// Samples in a second, and nanoseconds in a sample.
@@ -56,16 +55,11 @@ pub(super) struct Spikes {
 
 impl Spikes {
     /// Opens it as a recording: looks at all events once, for the units and the time that they span.
-    pub(super) fn opened(
-        file: File,
-        size: u64,
-        target: &str,
-        key: StreamKey,
-        name: &str,
-    ) -> Result<Opened, SourceError> {
+    pub(super) fn opened(file: File, about: &About) -> Result<Opened, SourceError> {
+        let About { target, key, name, .. } = about;
         let mut file = BufReader::with_capacity(64 << 10, file);
         let layout = npy::read(&mut file, target)?;
-        let there = size.saturating_sub(layout.header) / layout.stride as u64;
+        let there = about.size.saturating_sub(layout.header) / layout.stride as u64;
         let mut warnings = Vec::new();
         if there < layout.events {
             let action = "the ones that are there are read";
@@ -75,7 +69,7 @@ impl Spikes {
         let count = there.min(layout.events);
         let record = vec![0; layout.stride];
         let mut events =
-            Events { file, layout, count, read: 0, last: i64::MIN, record, target: target.to_owned() };
+            Events { file, layout, count, read: 0, last: i64::MIN, record, target: target.clone() };
         let (mut first, mut units) = (None, 0);
         while let Some(spike) = events.next()? {
             first.get_or_insert(spike.millisecond);
@@ -88,10 +82,8 @@ impl Spikes {
         events.rewind()?;
         let rate = SamplingRate::hz(RATE)
             .map_err(|error| malformed(target, "sampling rate", error.to_string(), RATE.to_string()))?;
-        let mut stream = StreamHeader::new(key.with_signal(0), name, rate, (0..units).map(channel).collect());
-        stream.t0 = Timestamp::from_nanos(origin.saturating_mul(SAMPLE));
-        // A file has no counter to wrap.
-        stream.sequence = SequenceBits::new(63).unwrap_or_default();
+        let t0 = Timestamp::from_nanos(origin.saturating_mul(SAMPLE));
+        let stream = of_file(key.with_signal(0), name, rate, (0..units).map(channel).collect(), t0);
         let reader = Self { events, units, origin, samples, next: 0, held: None };
         let contents = Contents { streams: vec![stream], markers: Vec::new(), warnings };
         Ok(Opened { contents, reader: Box::new(reader) })

@@ -1,29 +1,29 @@
-//! What a decoder looks at: the samples of an epoch or look-back in which no value is missing.
+//! The samples of an epoch or look-back in which no value is missing: what covariances and correlations are of.
 
 use ndarray::ArrayView2;
 use neuraflow_core::model::{NoDecision, Window};
 
-use crate::feature::LookBack;
+use super::LookBack;
 use crate::kernel::Value;
 use crate::shape::Rows;
 
 /// Samples of some channels, those left out in which a value is missing.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Segment {
+pub(crate) struct Segment {
     /// `[sample][channel]`.
-    pub(super) values: Vec<f64>,
+    pub(crate) values: Vec<f64>,
     /// The numbers that these samples have in the whole segment.
-    pub(super) samples: Vec<usize>,
+    pub(crate) samples: Vec<usize>,
     /// How many of the samples a gap policy has made up.
-    pub(super) made_up: u64,
+    made_up: u64,
     /// Samples of the whole segment.
-    length: usize,
+    pub(crate) length: usize,
     row: Vec<f64>,
 }
 
 impl Segment {
     /// Takes on the samples of a window.
-    pub(super) fn of_window(&mut self, window: &Window, rows: &Rows) {
+    pub(crate) fn of_window(&mut self, window: &Window, rows: &Rows) {
         self.begin(window.samples.len());
         self.made_up = window.info.imputed.into();
         for (number, sample) in window.samples.samples().enumerate() {
@@ -34,7 +34,7 @@ impl Segment {
     }
 
     /// Takes on all of an array `[sample][channel]`.
-    pub(super) fn of_array<T: Value>(&mut self, values: ArrayView2<'_, T>) {
+    pub(crate) fn of_array<T: Value>(&mut self, values: ArrayView2<'_, T>) {
         self.begin(values.nrows());
         for (number, sample) in values.rows().into_iter().enumerate() {
             let before = self.values.len();
@@ -44,25 +44,26 @@ impl Segment {
     }
 
     /// Takes on the samples of a look-back, of which so many were made up.
-    pub(super) fn of_look_back(&mut self, look_back: &LookBack, made_up: u64, rows: &Rows) {
+    pub(crate) fn of_look_back(&mut self, look_back: &LookBack, made_up: u64, rows: &Rows) {
         let width = rows.len();
-        let mut row = std::mem::take(&mut self.row);
         self.begin(0);
         self.made_up = made_up;
         for channel in 0..width {
-            let samples = look_back.copy(channel, &mut row);
-            self.length = samples.len();
+            let row = look_back.copy(channel, &mut self.row);
+            self.length = row.len();
             self.values.resize(self.length * width, 0.0);
-            let column = self.values.iter_mut().skip(channel).step_by(width);
-            column.zip(samples).for_each(|(value, sample)| *value = *sample);
+            for (sample, value) in self.values.chunks_exact_mut(width).zip(row) {
+                sample[channel] = *value;
+            }
         }
-        let all = std::mem::take(&mut self.values);
-        for (number, sample) in all.chunks_exact(width.max(1)).enumerate() {
-            let before = self.values.len();
-            self.values.extend_from_slice(sample);
-            self.keep(number, before);
+        for number in 0..self.length {
+            let place = number * width..(number + 1) * width;
+            if self.values[place.clone()].iter().all(|value| value.is_finite()) {
+                self.values.copy_within(place, self.samples.len() * width);
+                self.samples.push(number);
+            }
         }
-        self.row = row;
+        self.values.truncate(self.samples.len() * width);
     }
 
     fn begin(&mut self, length: usize) {
@@ -81,7 +82,7 @@ impl Segment {
     }
 
     /// At least nine tenths of the samples must really have been received.
-    pub(super) fn must_be_there(&self) -> Result<(), NoDecision> {
+    pub(crate) fn must_be_there(&self) -> Result<(), NoDecision> {
         let there = (self.samples.len() as u64).saturating_sub(self.made_up);
         if there * 10 < self.length as u64 * 9 { Err(NoDecision::Gap) } else { Ok(()) }
     }
