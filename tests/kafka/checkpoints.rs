@@ -1,7 +1,7 @@
 //! A pipeline that reads a topic is suspended and goes on, while its broker is killed: not a bit differs.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use neuraflow::checkpoint::Config;
 use neuraflow::dataflow::Checkpointing;
@@ -12,7 +12,7 @@ use neuraflow::telemetry::OutputDigest;
 use neuraflow::testing::MemoryStore;
 use std::sync::Mutex;
 
-use super::kit::{Service, topic};
+use super::kit::{Service, topic, until};
 
 fn headsets() -> Synthetic {
     Synthetic::new(8, SamplingRate::hz(250).unwrap()).streams(6).seed(4).seconds(60.0)
@@ -55,15 +55,10 @@ fn a_pipeline_goes_on_from_offsets_to_the_same_bits_while_the_broker_is_killed()
         if alone {
             break running.join().unwrap();
         }
-        let begun = Instant::now();
-        while watch.stats().records < written.records / 8 {
-            assert!(
-                begun.elapsed() < Duration::from_secs(60) && !running.is_finished(),
-                "{:?}",
-                watch.stats()
-            );
-            std::thread::sleep(Duration::from_millis(1));
-        }
+        until("an eighth is read", Duration::from_secs(60), || {
+            assert!(!running.is_finished(), "{:?}", watch.stats());
+            watch.stats().records >= written.records / 8
+        });
         if suspended == 1 {
             let read = watch.stats().records;
             broker.kill();

@@ -9,8 +9,11 @@ use neuraflow::telemetry::OutputDigest;
 
 #[path = "../support/service.rs"]
 mod service;
+#[path = "../support/until.rs"]
+mod until;
 
 pub use service::Service;
+pub use until::until;
 
 /// A new topic of a running broker.
 pub fn topic(broker: &Service, partitions: u32) -> KafkaTopic {

@@ -15,7 +15,9 @@ use neuraflow_core::model::{Channel, Features, Positions, Recovery};
 use neuraflow_core::resilience::{Backoff, Clock};
 use neuraflow_core::sink::{Placement, Sink, SinkContext, SinkError, SinkWriter};
 use neuraflow_core::testing::FakeClock;
-use neuraflow_sinks::layer::{Retry, RetryConfig, Timeout};
+use neuraflow_sinks::layer::{Retry, RetryConfig, Timeout, TimeoutWriter};
+
+const MINUTE: u64 = 60_000_000_000;
 
 /// A peer that does as it is told, write by write.
 #[derive(Clone, Debug, Default)]
@@ -249,6 +251,35 @@ fn calls_that_hang_are_bounded_and_count_until_they_return() {
     while writer.write(&mut rows(1)).is_err() {
         thread::yield_now();
     }
+}
+
+#[test]
+fn calls_that_never_return_keep_nobody_from_a_sink_that_is_well_again() {
+    let (clock, stop) = moving();
+    let peer = Peer::default();
+    let sink = Timeout::new(peer.clone(), Duration::from_millis(100));
+    let mut writer = sink.open(&context(&clock)).unwrap();
+    let mut never = Vec::new();
+    let mut hang = |writer: &mut TimeoutWriter<Peer>| {
+        let (answer, told) = channel();
+        never.push(answer);
+        peer.known().moods = vec![Mood::Hangs(told)];
+        writer.write(&mut rows(1)).unwrap_err()
+    };
+    (0..8).for_each(|_| drop(hang(&mut writer)));
+    // One trial after a minute: it hangs too. The next one is after two.
+    clock.advance(MINUTE);
+    let error = hang(&mut writer);
+    assert!(error.to_string().contains("no answer within"), "{error}");
+    drop(stop); // what follows waits for nothing
+    clock.advance(MINUTE);
+    peer.known().moods.clear();
+    let error = writer.write(&mut rows(1)).unwrap_err();
+    assert!(error.to_string().contains("for a trial in"), "{error}");
+    clock.advance(MINUTE);
+    writer.write(&mut rows(1)).unwrap();
+    writer.write(&mut rows(1)).unwrap();
+    assert_eq!(peer.known().took, [0, 0]);
 }
 
 #[test]

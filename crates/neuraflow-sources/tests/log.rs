@@ -111,6 +111,51 @@ fn a_stream_that_is_met_in_its_middle_is_recorded_and_goes_through() {
     assert_eq!(replay(&PacketLog::open(&file).unwrap()), seen);
 }
 
+/// Takes up a stream in every poll: with one header, the same again, and another one.
+struct Changing;
+
+struct ChangingReader(usize);
+
+impl Source for Changing {
+    fn name(&self) -> String {
+        "changing".into()
+    }
+
+    fn streams(&self) -> Vec<StreamHeader> {
+        Vec::new()
+    }
+
+    fn open(&self, _: SourceContext) -> Result<Option<Box<dyn SourceReader>>, SourceError> {
+        Ok(Some(Box::new(ChangingReader(0))))
+    }
+}
+
+impl SourceReader for ChangingReader {
+    fn poll(&mut self, out: &mut Ingest, _: usize) -> Result<Polled, SourceError> {
+        let key = StreamKey::of_names("session", "device");
+        let (rate, channel) = (SamplingRate::hz(250).unwrap(), ["C3", "C3", "C4"][self.0]);
+        let slot = out.resume(StreamHeader::new(key, "device", rate, vec![Channel::new(channel)]));
+        out.samples(slot, 100 + self.0 as u64, &[1.0]);
+        self.0 += 1;
+        Ok(if self.0 == 3 { Polled::Ended } else { Polled::Ready })
+    }
+}
+
+#[test]
+fn a_stream_that_is_taken_up_with_another_header_begins_anew_in_the_log_too() {
+    let scratch = Scratch::new().unwrap();
+    let file = scratch.file("changing.nflog");
+    let recorded = PacketLog::record(Changing, &file).unwrap();
+    let seen = collect_packets(&recorded, &Arc::new(FakeClock::at(5))).unwrap();
+    let told = seen.iter().map(|(_, packet)| match &packet.body {
+        PacketBody::Open(header) => header.channels[0].name().to_owned(),
+        PacketBody::Samples { sequence, .. } => sequence.to_string(),
+        other => format!("{other:?}"),
+    });
+    assert_eq!(told.collect::<Vec<_>>(), ["C3", "100", "101", "C4", "102"]);
+    assert_eq!(replay(&PacketLog::open(&file).unwrap()), seen);
+}
+
 #[test]
 fn nan_payloads_and_faults_survive() {
     let scratch = Scratch::new().unwrap();

@@ -2,8 +2,7 @@
 
 use std::io;
 use std::panic::resume_unwind;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -15,15 +14,20 @@ use super::retry::off_the_worker;
 
 /// How long to nap at most: the pipeline's clock need not be the machine's.
 const NAP: Duration = Duration::from_millis(20);
-/// Calls that never came back, at most. A thread cannot be killed; beyond them nobody is called until one of them returns.
+/// Calls that have not come back, at most. A thread cannot be killed; beyond them nobody is called until one of them returns, but for a trial
+/// now and then.
 const MOST_HUNG: usize = 8;
+/// How long before the first trial, and the longest between two of them: twice as long each time that one hangs too.
+const TRIAL: Duration = Duration::from_secs(60);
+const LONGEST: Duration = Duration::from_secs(3_600);
 
 /// A sink in front of another that gives each call to it so long: a call that takes longer has failed, for a reason that may pass.
 ///
 /// The call itself goes on, on a thread of its own, until it returns; whether it has written is not known, and the next call goes to a
 /// writer that is opened anew. So the sink behind is given items again, and must write the same thing to the same place, as a
-/// table with keys does. While eight calls hang, further ones fail at once. A panic of the sink behind is whoever's calls, as it is
-/// without a timeout between.
+/// table with keys does. While eight calls hang, further ones fail at once and say so, except for one after a minute, the next after two,
+/// and so on up to an hour: calls that never return keep nobody from a sink that is well again, and few threads are lost to one that is not. A
+/// panic of the sink behind is whoever's calls, as it is without a timeout between.
 ///
 /// ```
 /// use std::time::Duration;
@@ -40,13 +44,67 @@ const MOST_HUNG: usize = 8;
 pub struct Timeout<S> {
     inner: Arc<S>,
     limit: Duration,
-    hung: Arc<AtomicUsize>,
+    hung: Arc<Hung>,
 }
 
 impl<S> Timeout<S> {
     /// In front of `inner`; each call has so long.
     pub fn new(inner: S, limit: Duration) -> Self {
         Self { inner: Arc::new(inner), limit, hung: Arc::default() }
+    }
+}
+
+/// The calls that were given up and have not come back.
+#[derive(Debug, Default)]
+struct Hung(Mutex<Calls>);
+
+#[derive(Debug, Default)]
+struct Calls {
+    count: usize,
+    /// While there are too many: when one more is made all the same, in nanoseconds of the pipeline's clock.
+    trial: u64,
+    /// How long the one after it waits.
+    wait: Duration,
+}
+
+impl Hung {
+    fn lock(&self) -> MutexGuard<'_, Calls> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether one more may be made now; if not, how long until one may.
+    fn admit(&self, now: u64) -> Result<(), Duration> {
+        let mut calls = self.lock();
+        if calls.count < MOST_HUNG {
+            return Ok(());
+        }
+        if now < calls.trial {
+            return Err(Duration::from_nanos(calls.trial - now));
+        }
+        calls.put_off(now); // nobody else's turn meanwhile
+        Ok(())
+    }
+
+    /// One more was given up.
+    fn add(&self, now: u64) {
+        let mut calls = self.lock();
+        calls.count += 1;
+        if calls.count == MOST_HUNG {
+            calls.wait = TRIAL;
+            calls.put_off(now);
+        }
+    }
+
+    /// One has come back.
+    fn remove(&self) {
+        self.lock().count -= 1;
+    }
+}
+
+impl Calls {
+    fn put_off(&mut self, now: u64) {
+        self.trial = now.saturating_add(u64::try_from(self.wait.as_nanos()).unwrap_or(u64::MAX));
+        self.wait = self.wait.saturating_mul(2).min(LONGEST);
     }
 }
 
@@ -102,7 +160,7 @@ struct Line<T> {
 pub struct TimeoutWriter<S: Sink> {
     inner: Arc<S>,
     limit: Duration,
-    hung: Arc<AtomicUsize>,
+    hung: Arc<Hung>,
     context: SinkContext,
     /// None after a call that took too long.
     line: Option<Line<S::Item>>,
@@ -115,8 +173,12 @@ pub struct TimeoutWriter<S: Sink> {
 impl<S: Sink> TimeoutWriter<S> {
     /// Opens the writer, on a thread of its own.
     fn connect(&mut self) -> Result<(), SinkError> {
-        if self.hung.load(Ordering::Acquire) >= MOST_HUNG {
-            return Err(self.too_long("open", format!("{MOST_HUNG} calls to it hang")));
+        if let Err(wait) = self.hung.admit(self.context.clock.now()) {
+            let what = format!(
+                "{MOST_HUNG} calls to it hang; none is made until one of them returns, or for a trial in {} s",
+                wait.as_secs() + 1
+            );
+            return Err(self.too_long("open", what));
         }
         let (calls, inbox) = bounded::<Call<S::Item>>(1);
         let (outbox, answers) = bounded(1);
@@ -193,12 +255,12 @@ impl<S: Sink> TimeoutWriter<S> {
     /// Leaves a call to itself. It counts as hung until it returns.
     fn give_up(&self, line: Line<S::Item>) {
         let hung = Arc::clone(&self.hung);
-        hung.fetch_add(1, Ordering::AcqRel);
+        hung.add(self.context.clock.now());
         let Line { calls, answers, .. } = line;
         drop(calls);
         let watch = move || {
             let _ = answers.recv();
-            hung.fetch_sub(1, Ordering::AcqRel);
+            hung.remove();
         };
         // Without a thread to watch it, it counts as hung for good.
         let _ = thread::Builder::new().name("timeout: hung".to_owned()).spawn(watch);

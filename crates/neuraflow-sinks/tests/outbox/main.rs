@@ -4,7 +4,10 @@
 
 #[path = "../support/mod.rs"]
 mod support;
+#[path = "../../../../tests/support/until.rs"]
+mod until;
 
+mod ahead;
 mod files;
 mod lives;
 mod outage;
@@ -21,6 +24,7 @@ use neuraflow_core::resilience::{Backoff, BreakerConfig};
 use neuraflow_core::sink::{Sink, SinkContext};
 use neuraflow_sinks::layer::{Outbox, OutboxConfig, OutboxWriter};
 use table::Table;
+use until::until;
 
 fn row(index: i64) -> Features {
     row_of(index, 1)
@@ -37,6 +41,7 @@ fn hurried() -> OutboxConfig {
         max_bytes: 64 << 10,
         segment_bytes: 4 << 10,
         batch: 7,
+        round_bytes: 16 << 10,
         retry: Backoff::new(Duration::ZERO, Duration::ZERO),
         breaker: BreakerConfig {
             open: Backoff::new(Duration::from_millis(1), Duration::from_millis(2)),

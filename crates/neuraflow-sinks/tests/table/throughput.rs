@@ -37,7 +37,7 @@ fn items(streams: &[Arc<StreamHeader>], window: i64) -> Vec<Features> {
 
 static LAYOUT: std::sync::OnceLock<Arc<neuraflow_core::model::FeatureSpec>> = std::sync::OnceLock::new();
 
-/// Batches as an outbox (256 items), as a busy queue (4,000) and as a burst hand them on.
+/// Batches as a pipeline (256 items) and as a burst (4,000) hand them on.
 fn measure<T: Table>(what: &str, batch: usize, table: &T) {
     let streams: Vec<_> = (0..DEVICES)
         .map(|n| {

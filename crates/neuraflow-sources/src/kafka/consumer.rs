@@ -52,6 +52,8 @@ impl ClientContext for Context {
         for (number, known) in &topic.partitions {
             self.0.ends(*number, known.ls_offset);
         }
+        // One below 0 is none: what has no partition yet.
+        self.0.has_partitions(topic.partitions.keys().filter(|number| **number >= 0).count());
     }
 }
 

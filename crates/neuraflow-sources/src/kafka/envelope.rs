@@ -12,8 +12,9 @@ use thiserror::Error;
 
 /// The version that is written, and the only one that is read.
 pub(super) const VERSION: u8 = 1;
-/// The longest record that is written, in bytes.
-pub(super) const MAX_RECORD: usize = 1 << 20;
+/// The longest record that is written, in bytes: brokers take batches of 1 MiB unless they are told otherwise, and what a batch and a record
+/// have around the value, the key among it, is below 512 bytes.
+pub(super) const MAX_RECORD: usize = (1 << 20) - 512;
 /// A MessagePack array of two.
 const PAIR: u8 = 0x92;
 

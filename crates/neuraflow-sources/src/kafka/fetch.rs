@@ -206,7 +206,10 @@ impl Task {
             match consumer.fetch_metadata(Some(self.topic.name()), ANSWER) {
                 Ok(metadata) => match metadata.topics().first().map_or(0, |topic| topic.partitions().len()) {
                     0 => self.wait(format!("{} does not exist; KafkaTopic::create makes it", self.topic)),
-                    count => break count,
+                    count => {
+                        self.watch.opened(count);
+                        break count;
+                    }
                 },
                 Err(error) => self.wait(error.to_string()),
             }

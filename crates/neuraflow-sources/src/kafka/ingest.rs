@@ -24,6 +24,10 @@ use crate::device::{self, DeviceConfig, DeviceHandle};
 const BUDGET: usize = 8_192;
 /// How long the brokers are waited for before the end is looked for again.
 const PATIENCE: Duration = Duration::from_secs(1);
+/// How long a turn is at least where the source says when it goes on: records wait ten times as long for a batch to be filled.
+const TURN: Duration = Duration::from_millis(1);
+/// How long before the brokers are asked again.
+const AGAIN: Duration = Duration::from_millis(100);
 /// How long a slowed source waits, unless something arrives before.
 const SLOW: Duration = Duration::from_millis(5);
 
@@ -86,7 +90,7 @@ impl KafkaIngest {
     /// Starts to put what `source` gives into `topic`, until it ends.
     ///
     /// # Errors
-    /// The source cannot be opened, or a setting makes no sense. Brokers that are away are waited for.
+    /// The source cannot be opened, or a setting makes no sense. Brokers that are away are waited for, and so is a topic that is not there yet.
     pub fn start(topic: &KafkaTopic, config: IngestConfig, source: impl Source) -> Result<Self, SourceError> {
         if config.queue_bytes < 2 << 20 {
             return Err(SourceError::Setting {
@@ -194,7 +198,9 @@ impl Pump {
     }
 
     fn run(mut self) -> Result<IngestStats, IngestError> {
-        while self.producer.connect(PATIENCE)?.is_none() {
+        while !self.producer.connect(PATIENCE) {
+            // Whoever answers that there is no such topic may do so at once. What the source has is looked for in every turn.
+            self.shared.woken.wait(AGAIN);
             if self.stopped() {
                 return Ok(self.shared.watch.stats());
             }
@@ -230,7 +236,7 @@ impl Pump {
             self.slow_down();
             match polled {
                 Polled::Ready => {}
-                Polled::After(time) => self.shared.woken.wait(time.min(PATIENCE)),
+                Polled::After(time) => self.shared.woken.wait(time.clamp(TURN, PATIENCE)),
                 Polled::Idle => self.shared.woken.wait(PATIENCE),
                 Polled::Ended => break,
             }

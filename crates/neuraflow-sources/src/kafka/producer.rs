@@ -185,26 +185,22 @@ impl Producer {
         Ok(Self { client, topic: topic.name().to_owned(), target, partitions: 0, deliveries, turn: 0 })
     }
 
-    /// How many partitions the topic has; `None` while no broker says.
-    pub(super) fn connect(&mut self, patience: Duration) -> Result<Option<u32>, SourceError> {
-        match self.client.client().fetch_metadata(Some(&self.topic), patience) {
+    /// Asks how many partitions the topic has; false while no broker says.
+    pub(super) fn connect(&mut self, patience: Duration) -> bool {
+        let trouble = match self.client.client().fetch_metadata(Some(&self.topic), patience) {
             Ok(metadata) => {
                 let partitions = metadata.topics().first().map_or(0, |topic| topic.partitions().len());
                 self.partitions = u32::try_from(partitions).unwrap_or(u32::MAX);
-                if self.partitions == 0 {
-                    return Err(io_error(
-                        "find (KafkaTopic::create makes it)",
-                        &self.target,
-                        KafkaError::MetadataFetch(RDKafkaErrorCode::UnknownTopicOrPartition),
-                    ));
+                if self.partitions > 0 {
+                    return true;
                 }
-                Ok(Some(self.partitions))
+                // Or a broker that is still loading does not know of it yet.
+                format!("{} does not exist; KafkaTopic::create makes it", self.target)
             }
-            Err(error) => {
-                self.deliveries.watch.change(|stats| stats.trouble = Some(error.to_string()));
-                Ok(None)
-            }
-        }
+            Err(error) => error.to_string(),
+        };
+        self.deliveries.watch.change(|stats| stats.trouble = Some(trouble));
+        false
     }
 
     /// Queues a record; false where there is no room for it now.

@@ -81,6 +81,9 @@ pub struct KafkaStats {
     pub undecodable: u64,
     /// How many records the topic has beyond those that were read, by partition.
     pub lag: BTreeMap<u32, u64>,
+    /// Partitions that the topic was given since it was opened. They are read once the source is opened again: with their number most
+    /// streams change their partition, and their order is lost.
+    pub added_partitions: u32,
     /// Errors of connections.
     pub connection_errors: u64,
     /// What the last of them said, if nothing was heard from a broker since: it waits.
@@ -94,6 +97,8 @@ pub struct KafkaWatch(Arc<Mutex<Known>>);
 #[derive(Debug, Default)]
 struct Known {
     stats: KafkaStats,
+    /// Partitions that the topic had when it was opened.
+    partitions: usize,
     /// Of each partition the next record to be read, and the end that its broker has told.
     offsets: BTreeMap<u32, (i64, i64)>,
 }
@@ -109,6 +114,26 @@ impl KafkaWatch {
 
     pub(super) fn change(&self, change: impl FnOnce(&mut KafkaStats)) {
         change(&mut lock(&self.0).stats);
+    }
+
+    /// The topic is opened, and has so many partitions.
+    pub(super) fn opened(&self, count: usize) {
+        let mut known = lock(&self.0);
+        known.partitions = count;
+        known.stats.added_partitions = 0;
+    }
+
+    /// It has so many now. Beyond those of before they are read by nobody.
+    pub(super) fn has_partitions(&self, count: usize) {
+        let mut known = lock(&self.0);
+        let added = u32::try_from(count.saturating_sub(known.partitions)).unwrap_or(u32::MAX);
+        if added > known.stats.added_partitions {
+            tracing::warn!(
+                added,
+                "partitions were added to a topic; they are read once the source is opened again"
+            );
+            known.stats.added_partitions = added;
+        }
     }
 
     /// The next record of a partition is this one.

@@ -9,7 +9,7 @@ use std::thread::JoinHandle;
 
 use crossbeam_channel::{Receiver, Sender, TryRecvError, bounded};
 use neuraflow_core::ingest::Ingest;
-use neuraflow_core::model::{Packet, PacketBody, StreamHeader};
+use neuraflow_core::model::{Packet, PacketBody, StreamHeader, StreamKey};
 use neuraflow_core::source::{Polled, Source, SourceContext, SourceError, SourceReader, Waker};
 
 use super::format;
@@ -67,6 +67,7 @@ impl<S: Source> Source for Recorded<S> {
         Ok(Some(Box::new(Reader {
             inner,
             gathered: Ingest::gathering(),
+            known: BTreeMap::new(),
             writer: Writer::start(Arc::clone(&self.file), self.path.clone(), waker)?,
             path: self.path.clone(),
         })))
@@ -153,8 +154,33 @@ impl Drop for Writer {
 struct Reader {
     inner: Box<dyn SourceReader>,
     gathered: Ingest,
+    /// The header that each stream has in the log.
+    known: BTreeMap<StreamKey, StreamHeader>,
     writer: Writer,
     path: PathBuf,
+}
+
+impl Reader {
+    /// What was gathered, as packets. A stream that is taken up and is not known begins here: a run that is recorded goes on from nothing. One
+    /// that is known with another header begins anew, as it does in a pipeline.
+    fn packets(&mut self, now: u64) -> Vec<(u64, Packet)> {
+        let mut taken_up: BTreeMap<_, _> =
+            self.gathered.resumed().map(|header| (header.key, header.clone())).collect();
+        let drained = self.gathered.drain();
+        taken_up.retain(|key, header| self.known.get(key) != Some(header));
+        for (_, packet) in &drained {
+            if let PacketBody::Open(header) = &packet.body {
+                if taken_up.get(&header.key) == Some(header) {
+                    taken_up.remove(&header.key);
+                }
+                self.known.insert(header.key, (**header).clone());
+            }
+        }
+        self.known.extend(taken_up.iter().map(|(key, header)| (*key, header.clone())));
+        // Ahead of all: it is taken up before its first packet.
+        let open = |(stream, header)| (now, Packet { stream, body: PacketBody::Open(Box::new(header)) });
+        taken_up.into_iter().map(open).chain(drained).collect()
+    }
 }
 
 impl SourceReader for Reader {
@@ -169,12 +195,7 @@ impl SourceReader for Reader {
         let now = out.arrival();
         self.gathered.set_arrival(now);
         let polled = self.inner.poll(&mut self.gathered, budget);
-        // A stream that is taken up and was not known begins here: a run that is recorded goes on from nothing.
-        let taken_up = self.gathered.resumed().filter(|header| out.slot(&header.key).is_none());
-        let taken_up: BTreeMap<_, _> = taken_up.map(|header| (header.key, header.clone())).collect();
-        let open = |(stream, header)| (now, Packet { stream, body: PacketBody::Open(Box::new(header)) });
-        let mut packets: Vec<_> = taken_up.into_iter().map(open).collect();
-        packets.extend(self.gathered.drain());
+        let packets = self.packets(now);
         let mut batch = Vec::new();
         for (arrival, packet) in &packets {
             let record = format::encode(*arrival, packet).map_err(|found| SourceError::Malformed {

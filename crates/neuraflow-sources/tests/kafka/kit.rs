@@ -15,8 +15,14 @@ use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 
 #[path = "../../../../tests/support/service.rs"]
 mod service;
+#[path = "../../../../tests/support/until.rs"]
+mod until;
 
 pub use service::Service;
+pub use until::until;
+
+/// How long what a broker, or a thread of ours, is to do is waited for.
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A new topic of a running broker.
 pub fn topic(broker: &Service, partitions: u32) -> KafkaTopic {
@@ -33,10 +39,11 @@ pub fn client(broker: &Service) -> ClientConfig {
     config
 }
 
-/// Puts all of a source into the topic.
-pub fn write(topic: &KafkaTopic, source: impl Source) {
+/// Puts all of a source into the topic; how many records that are.
+pub fn write(topic: &KafkaTopic, source: impl Source) -> u64 {
     let stats = KafkaIngest::start(topic, IngestConfig::default(), source).unwrap().join().unwrap();
     assert_eq!((stats.delivered, stats.failed), (stats.records, 0));
+    stats.records
 }
 
 /// All records of a topic, as any consumer reads them, by partition and offset.

@@ -13,7 +13,7 @@ use rdkafka::client::DefaultClientContext;
 use rdkafka::message::Headers;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 
-use super::kit::{self, Service, topic};
+use super::kit::{self, PATIENCE, Service, topic, until};
 
 #[test]
 fn one_record_in_a_hundred_is_malformed_and_all_of_them_are_dead_letters() {
@@ -138,29 +138,28 @@ fn a_dead_letter_waits_for_a_broker_that_is_away_however_long_that_takes() {
     let source = KafkaSource::new(topic.clone());
     let watch = source.watch();
     let mut probe = Probe::open(&source, &Arc::new(FakeClock::new()), 0, 1).unwrap().unwrap();
-    let (begun, mut before) = (Instant::now(), 0);
-    while before == 0 || watch.stats().records > before {
-        assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", watch.stats());
-        before = watch.stats().records;
-        std::thread::sleep(Duration::from_millis(300));
-    }
-    assert!(before < 4_000, "{before} of 4,041 records");
+    // All of it is in one answer of the broker: what is there once the first is decoded is there without it.
+    until("something is decoded", PATIENCE, || watch.stats().records > 0);
     broker.kill();
+    assert_eq!(watch.stats().malformed, 0, "nobody has polled");
+    let mut poll = || {
+        probe.poll(500).unwrap();
+        let place = format!("{}/0", topic.name());
+        probe.positions().unwrap().get(&place).unwrap()
+    };
+    until("the malformed one is come to", PATIENCE, || {
+        poll();
+        watch.stats().malformed == 1
+    });
     let begun = Instant::now();
+    // Longer than any client waits that has been told nothing else.
     while begun.elapsed() < Duration::from_secs(15) {
-        probe.poll(500).unwrap();
+        let at = poll();
+        assert!(at < 4_041, "a checkpoint at {at} would pass a dead letter that has not arrived");
         std::thread::sleep(Duration::from_millis(1));
     }
-    let place = format!("{}/0", topic.name());
-    let at = probe.positions().unwrap().get(&place).unwrap();
-    assert_eq!(watch.stats().malformed, 1, "it was come to");
-    assert!(at < 4_041, "a checkpoint at {at} would pass a dead letter that has not arrived");
     broker.restart();
-    while probe.positions().unwrap().get(&place) != Some(4_041) {
-        assert!(begun.elapsed() < Duration::from_secs(60), "{:?}", watch.stats());
-        probe.poll(500).unwrap();
-        std::thread::sleep(Duration::from_millis(1));
-    }
+    until("it has arrived", PATIENCE, || poll() == 4_041);
     assert_eq!(watch.stats().dead_letters, 1);
     assert_eq!(kit::records(&broker, &topic.dead_letters(), 1).len(), 1);
 }

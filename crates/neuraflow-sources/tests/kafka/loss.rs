@@ -12,7 +12,7 @@ use rdkafka::admin::{AdminClient, AdminOptions};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::{Offset, TopicPartitionList};
 
-use super::kit::{self, Service, topic};
+use super::kit::{self, PATIENCE, Service, topic, until};
 
 /// Removes the records of a partition up to one, as retention does.
 fn remove(broker: &Service, topic: &str, up_to: i64) {
@@ -71,23 +71,18 @@ fn records_that_go_while_they_are_read_stop_the_source_once_what_it_has_is_read(
     let topic = topic(&broker, 1);
     // More than the client reads ahead, so that it comes to the gap while it runs.
     let headsets = || Synthetic::new(1, SamplingRate::hz(100).unwrap()).streams(100).seconds(20.0).packet(5);
-    kit::write(&topic, headsets());
+    let all = kit::write(&topic, headsets());
     let source = KafkaSource::new(topic.clone()).bounded();
     let watch = source.watch();
     let mut probe = Probe::open(&source, &Arc::new(FakeClock::new()), 0, 1).unwrap().unwrap();
-    // Nobody polls: it reads ahead as far as it may, and waits.
-    let (begun, mut before) = (Instant::now(), 0);
-    while before == 0 || watch.stats().records > before {
-        assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", watch.stats());
-        before = watch.stats().records;
-        std::thread::sleep(Duration::from_millis(300));
-    }
-    let all = before + watch.stats().lag[&0];
-    println!("{all} records, of which {before} are decoded");
-    assert!(before < all / 4);
+    // Nobody polls: it reads ahead as far as it may, and waits. That is some batches, however long it has.
+    until("something is decoded", PATIENCE, || watch.stats().records > 0);
     remove(&broker, topic.name(), all as i64 - 10);
 
-    let mut packets = 0;
+    let before = watch.stats().records;
+    println!("{all} records, of which {before} are decoded");
+    assert!(before < all / 4);
+    let (begun, mut packets) = (Instant::now(), 0);
     let error = loop {
         match probe.poll(500) {
             Ok((polled, more)) => {

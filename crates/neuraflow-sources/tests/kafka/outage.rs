@@ -11,7 +11,7 @@ use neuraflow_sources::kafka::{IngestConfig, KafkaIngest, KafkaSource};
 use neuraflow_sources::synthetic::Synthetic;
 use rdkafka::Message;
 
-use super::kit::{self, Service, topic};
+use super::kit::{self, PATIENCE, Service, topic, until};
 
 #[test]
 fn a_broker_killed_while_it_is_written_to_and_read_from_loses_and_doubles_nothing() {
@@ -78,11 +78,11 @@ fn a_source_waits_for_a_broker_that_is_not_there_and_says_so() {
     let source = KafkaSource::new(topic).bounded();
     let watch = source.watch();
     let mut probe = Probe::open(&source, &Arc::new(FakeClock::new()), 0, 1).unwrap().unwrap();
-    while watch.stats().trouble.is_none() {
+    until("it says that it waits", PATIENCE, || {
         let (polled, packets) = probe.poll(500).unwrap();
         assert_eq!((polled, packets.len()), (Polled::Idle, 0));
-        std::thread::sleep(Duration::from_millis(1));
-    }
+        watch.stats().trouble.is_some()
+    });
     println!("{:?}", watch.stats());
     broker.restart();
     let found = probe.finish().unwrap().into_iter().map(|(_, packet)| packet);
@@ -99,9 +99,5 @@ fn a_source_says_how_far_behind_it_is() {
     let source = KafkaSource::new(topic);
     let watch = source.watch();
     let _probe = Probe::open(&source, &Arc::new(FakeClock::new()), 0, 1).unwrap().unwrap();
-    let begun = std::time::Instant::now();
-    while watch.stats().lag != [(0, 0), (1, 0)].into() {
-        assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", watch.stats());
-        std::thread::sleep(Duration::from_millis(10));
-    }
+    until("nothing is left to read", PATIENCE, || watch.stats().lag == [(0, 0), (1, 0)].into());
 }

@@ -15,8 +15,11 @@ pub struct OutboxConfig {
     pub max_bytes: u64,
     /// Bytes after which a new file is begun. Files are removed whole.
     pub segment_bytes: u64,
-    /// Items that are handed on in one write.
+    /// Items that are handed on in one write, at most.
     pub batch: usize,
+    /// Bytes of items after which no more are gathered for a round of writes, however few they are. The next round is gathered while one is
+    /// written, and as many bytes of what was written last need not be read from the disk: three times so many may be in memory.
+    pub round_bytes: usize,
     /// Writes at the same time, at most, each through a writer of its own: one more whenever all went well and more waits, half
     /// as many when one fails or is slow. The items of a stream are never in two of them. 1 for a sink that can be opened once.
     pub concurrency: usize,
@@ -33,13 +36,14 @@ pub struct OutboxConfig {
 }
 
 impl Default for OutboxConfig {
-    /// A gigabyte in files of 16 MiB, up to four times 256 items at a time, tried again after 50 ms to 5 s, up to 15 s at the end;
-    /// 64 MiB of what is refused.
+    /// A gigabyte in files of 16 MiB, up to four times 1,024 items and 16 MiB at a time, tried again after 50 ms to 5 s, up to 15 s at
+    /// the end; 64 MiB of what is refused.
     fn default() -> Self {
         Self {
             max_bytes: 1 << 30,
             segment_bytes: 16 << 20,
-            batch: 256,
+            batch: 1_024,
+            round_bytes: 16 << 20,
             concurrency: 4,
             max_refused_bytes: 64 << 20,
             retry: Backoff::new(Duration::from_millis(50), Duration::from_secs(5)),
@@ -68,6 +72,9 @@ impl OutboxConfig {
         }
         if self.batch == 0 {
             return wrong("batch", "at least 1 item", 0);
+        }
+        if self.round_bytes == 0 {
+            return wrong("round_bytes", "at least 1 byte", 0);
         }
         if !(1..=64).contains(&self.concurrency) {
             return wrong("concurrency", "1 to 64 writes", self.concurrency as u64);

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use bincode::Options;
 use neuraflow_core::resilience::{Breaker, Concurrency, Jitter, Outcome, Permit};
 use neuraflow_core::sink::{Sink, SinkContext};
 use serde::Serialize;
@@ -14,19 +13,10 @@ use serde::de::DeserializeOwned;
 
 use super::config::OutboxConfig;
 use super::desk::{Desk, NAP, nanos};
+use super::gather::{Gather, Round};
 use super::hand::{Hand, Offered};
 use super::lane::{Lane, deal};
-use super::options;
-use super::reader::Reader;
 use super::refused::Refused;
-
-/// Items that are handed on together, and up to where they lie.
-struct Batch<T> {
-    items: Vec<T>,
-    /// What lies among them whole, and is no such item.
-    foreign: Vec<Vec<u8>>,
-    end: u64,
-}
 
 pub(super) struct Drain<S: Sink> {
     inner: Arc<S>,
@@ -34,8 +24,8 @@ pub(super) struct Drain<S: Sink> {
     hands: Vec<Hand<S>>,
     context: SinkContext,
     config: OutboxConfig,
-    desk: Arc<Desk>,
-    reader: Reader,
+    desk: Arc<Desk<S::Item>>,
+    gather: Gather<S::Item>,
     refused: Refused,
     breaker: Breaker,
     concurrency: Concurrency,
@@ -57,21 +47,21 @@ where
     pub(super) fn new(
         inner: Arc<S>,
         config: OutboxConfig,
-        desk: Arc<Desk>,
+        desk: Arc<Desk<S::Item>>,
         refused: Refused,
         context: &SinkContext,
     ) -> Self {
-        let reader = Reader::new(desk.lock().log.passed());
+        let gather = Gather::new(Arc::clone(&desk), Arc::clone(&context.clock), config.round_bytes);
         let breaker = Breaker::new(config.breaker, Jitter::new(config.seed));
         let context = SinkContext { clock: Arc::clone(&context.clock), from: None };
         let (jitter, concurrency) = (Jitter::new(!config.seed), Concurrency::new(config.concurrency));
         let hands = Vec::new();
-        Self { inner, hands, context, config, desk, reader, refused, breaker, concurrency, jitter }
+        Self { inner, hands, context, config, desk, gather, refused, breaker, concurrency, jitter }
     }
 
     pub(super) fn run(mut self) {
-        while let Some(batch) = self.gather() {
-            if !self.hand_on(batch) {
+        while let Some(round) = self.gather.next(self.most()) {
+            if !self.hand_on(round) {
                 break;
             }
         }
@@ -82,58 +72,18 @@ where
         self.context.clock.now()
     }
 
-    /// Waits for something to hand on; none once the end has come.
-    fn gather(&mut self) -> Option<Batch<S::Item>> {
-        let (mut items, mut foreign, mut end, mut damaged) = (Vec::new(), Vec::new(), None, 0);
-        let most = self.config.batch.saturating_mul(self.concurrency.now());
-        loop {
-            while items.len() < most
-                && let Some((payload, until)) = self.reader.next(&mut damaged)
-            {
-                end = Some(until);
-                match options().deserialize::<S::Item>(payload) {
-                    Ok(item) => items.push(item),
-                    Err(_) => foreign.push(payload.to_vec()),
-                }
-            }
-            if damaged > 0 {
-                tracing::warn!(bytes = damaged, "damaged items in an outbox are looked past");
-                self.desk.watch.change(|stats| stats.damaged_bytes += damaged);
-                damaged = 0;
-            }
-            if let Some(end) = end {
-                return Some(Batch { items, foreign, end });
-            }
-            let desk = Arc::clone(&self.desk);
-            let mut inside = desk.lock();
-            loop {
-                if inside.stop {
-                    return None;
-                }
-                match self.reader.fill(&mut inside.log, &mut damaged) {
-                    Ok(true) => break,
-                    Ok(false) => {
-                        let here = self.reader.here();
-                        if here > inside.log.passed()
-                            && let Err(error) = inside.log.pass(here)
-                        {
-                            self.trouble(format!("cannot note what is damaged: {error}"));
-                        }
-                    }
-                    Err(error) => self.trouble(format!("cannot read the outbox: {error}")),
-                }
-                desk.tell(&inside, self.now());
-                inside = desk.wait(inside, NAP);
-            }
-        }
+    /// Items of a round.
+    fn most(&self) -> usize {
+        self.config.batch.saturating_mul(self.concurrency.now())
     }
 
-    /// Offers a batch until all of it is taken or refused; false if the end comes first.
-    fn hand_on(&mut self, batch: Batch<S::Item>) -> bool {
-        let full = batch.items.len().div_ceil(self.config.batch);
-        let mut lanes = deal(batch.items, full.clamp(1, self.concurrency.now()));
+    /// Offers a round until all of it is taken or refused; false if the end comes first.
+    fn hand_on(&mut self, round: Round<S::Item>) -> bool {
+        let end = round.end();
+        let full = round.items.len().div_ceil(self.config.batch);
+        let mut lanes = deal(round.items, full.clamp(1, self.concurrency.now()));
         let (mut taken, mut tries) = (0, 0);
-        while let Err(reason) = self.set_aside(&batch.foreign) {
+        while let Err(reason) = self.set_aside(&round.foreign) {
             self.trouble(reason);
             if !self.pause(self.config.retry.wait(u32::MAX)) {
                 return false;
@@ -165,7 +115,7 @@ where
                 }
             }
         }
-        self.pass(batch.end, taken)
+        self.pass(end, taken)
     }
 
     /// As many calls as the breaker and the limit let through, or how long to wait for the first. The lanes' order is that of
@@ -181,12 +131,12 @@ where
         Ok(permits)
     }
 
-    /// Offers what is at the front of each lane, all at the same time.
+    /// Offers what is at the front of each lane, all at the same time. Meanwhile the next round is read.
     fn offer(&mut self, lanes: &[Lane<S::Item>]) -> Vec<Offer<S::Item>> {
         while self.hands.len() < lanes.len() {
             self.hands.push(Hand::new(Arc::clone(&self.inner), self.context.clone()));
         }
-        let clock = &self.context.clock;
+        let (most, clock, gather) = (self.most(), &self.context.clock, &mut self.gather);
         let offer = |hand: &mut Hand<S>, mut left: Vec<S::Item>| {
             let (offered, begun) = (left.len(), clock.now());
             let outcome = hand.offer(&mut left);
@@ -202,6 +152,10 @@ where
             let side_by_side: Vec<_> = work
                 .map(|(hand, items)| thread::Builder::new().spawn_scoped(scope, move || offer(hand, items)))
                 .collect();
+            if gather.is_behind() {
+                // Where no thread is to be had, it is read afterwards.
+                let _ = thread::Builder::new().spawn_scoped(scope, move || gather.read_ahead(most));
+            }
             let here = offer(first, items);
             let others = side_by_side.into_iter().map(|thread| match thread.map(|thread| thread.join()) {
                 Ok(Ok(offer)) => offer,
@@ -314,17 +268,24 @@ where
     fn pass(&mut self, end: u64, count: u64) -> bool {
         let desk = Arc::clone(&self.desk);
         let mut inside = desk.lock();
-        if let Err(error) = inside.log.pass(end) {
-            self.trouble(format!("cannot note what was handed on: {error}"));
-        }
+        let passed = inside.log.pass(end);
         desk.tell(&inside, self.now());
         desk.changed.notify_all();
         desk.watch.change(|stats| stats.handed_on += count);
-        !inside.stop
+        let stop = inside.stop;
+        drop(inside);
+        let removed = match passed {
+            Ok(false) => desk.sync().and_then(|_| desk.lock().log.pass(end).map(drop)),
+            passed => passed.map(drop),
+        };
+        if let Err(error) = removed {
+            self.trouble(format!("cannot note what was handed on: {error}"));
+        }
+        !stop
     }
 
     fn trouble(&self, reason: String) {
-        self.desk.watch.change(|stats| stats.trouble = Some(reason));
+        self.desk.watch.trouble(reason);
     }
 
     fn show(&self) {

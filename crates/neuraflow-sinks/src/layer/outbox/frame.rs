@@ -5,7 +5,7 @@
 
 const SYNC: [u8; 4] = *b"NFob";
 /// Bytes before a payload.
-const PREFIX: usize = 12;
+pub(super) const PREFIX: usize = 12;
 /// The longest payload.
 pub(super) const LIMIT: usize = 64 << 20;
 

@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::frame::{self, Found};
 
@@ -14,12 +15,15 @@ const MAGIC: [u8; 8] = *b"NFOUTBX\x01";
 /// Bytes of a segment before its frames: magic with the version, place of the first frame.
 const HEAD: u64 = 16;
 const EXTENSION: &str = "outbox";
+/// The file that says up to where everything was handed on: the place, and its CRC-32C.
+const NOTE: &str = "passed";
 
-/// A file of the log: where its first frame lies, and its bytes in all.
+/// A file of the log: where its first frame lies, its bytes in all, and whether a power failure leaves it there.
 #[derive(Clone, Copy, Debug)]
 struct Segment {
     base: u64,
     size: u64,
+    durable: bool,
 }
 
 impl Segment {
@@ -38,10 +42,12 @@ pub(super) struct Log {
     segment_bytes: u64,
     segments: VecDeque<Segment>,
     /// The last segment, to append to.
-    file: File,
-    /// Segments that were begun since the last time all was made durable.
-    unsynced: Vec<File>,
+    file: Arc<File>,
+    /// Those before it that were not made durable since they were ended.
+    unsynced: Vec<Arc<File>>,
     buffer: Vec<u8>,
+    /// Where it is noted up to where everything was handed on.
+    note: File,
     /// Up to where everything was handed on.
     passed: u64,
     /// Held as long as it is open, so that no other process opens it.
@@ -101,11 +107,16 @@ impl Log {
         segments.push_back(segment);
         let first = segments.front().map_or(end, |first| first.base);
         let passed = noted(dir).unwrap_or(first).clamp(first, end);
-        let (dir, buffer, unsynced) = (dir.to_owned(), Vec::new(), Vec::new());
-        let log = Self { dir, segment_bytes, segments, file, unsynced, buffer, passed, _lock: lock };
+        let note = OpenOptions::new().create(true).truncate(false).write(true).open(dir.join(NOTE))?;
+        let (dir, buffer, unsynced, file) = (dir.to_owned(), Vec::new(), Vec::new(), Arc::new(file));
+        let mut log =
+            Self { dir, segment_bytes, segments, file, unsynced, buffer, note, passed, _lock: lock };
         // A note that is ahead, of a log whose end a power failure took, must not come back; nor may the file be gone.
         log.file.sync_all()?;
-        log.note(true)?;
+        log.note()?;
+        log.note.sync_all()?;
+        sync_folder(&log.dir)?;
+        log.segments.iter_mut().for_each(|segment| segment.durable = true);
         Ok(log)
     }
 
@@ -123,7 +134,7 @@ impl Log {
     pub(super) fn append<'a>(&mut self, payloads: impl Iterator<Item = &'a [u8]>) -> io::Result<()> {
         if self.segments.back().is_some_and(|last| last.size >= self.segment_bytes) {
             let (segment, file) = create(&self.dir, self.end())?;
-            self.unsynced.push(std::mem::replace(&mut self.file, file));
+            self.unsynced.push(std::mem::replace(&mut self.file, Arc::new(file)));
             self.segments.push_back(segment);
         }
         let (end, mut buffer) = (self.end(), std::mem::take(&mut self.buffer));
@@ -132,7 +143,7 @@ impl Log {
             let at = end + buffer.len() as u64;
             frame::encode(&mut buffer, at, payload);
         }
-        let written = self.file.write_all(&buffer);
+        let written = (&*self.file).write_all(&buffer);
         let bytes = buffer.len() as u64;
         self.buffer = buffer;
         let Some(last) = self.segments.back_mut() else { return written };
@@ -149,44 +160,61 @@ impl Log {
 
     /// Makes everything durable.
     pub(super) fn sync(&mut self) -> io::Result<()> {
-        let begun = !self.unsynced.is_empty();
-        while let Some(file) = self.unsynced.last() {
-            file.sync_all()?;
-            self.unsynced.pop();
-        }
-        self.file.sync_all()?;
-        if begun { sync_folder(&self.dir) } else { Ok(()) }
+        let unsynced = self.unsynced();
+        unsynced.sync()?;
+        self.synced(&unsynced);
+        Ok(())
     }
 
-    /// Everything before `place` was handed on.
-    pub(super) fn pass(&mut self, place: u64) -> io::Result<()> {
-        self.passed = self.passed.max(place).min(self.end());
-        let behind = |log: &Self| {
-            let first = log.segments.front().filter(|_| log.segments.len() > 1);
-            first.copied().filter(|first| first.end() <= log.passed)
-        };
-        if behind(self).is_some() {
-            // Those that follow must be durable first: a checkpoint may know of them only by what is removed now.
-            self.sync()?;
+    /// What may not be durable of all that there is now. Others need not wait for the log while the disk takes it.
+    pub(super) fn unsynced(&self) -> Unsynced {
+        Unsynced {
+            ended: self.unsynced.clone(),
+            last: Arc::clone(&self.file),
+            base: self.segments.back().map_or(0, |last| last.base),
+            end: self.end(),
+            dir: self.dir.clone(),
         }
-        // Before the note, which a full disk does not take: one that is too old is put right when the log is opened.
-        while let Some(first) = behind(self) {
+    }
+
+    /// All of that is durable now.
+    pub(super) fn synced(&mut self, done: &Unsynced) {
+        // Not what was the last one then: more may have come to it.
+        self.unsynced.retain(|file| !done.ended.iter().any(|ended| Arc::ptr_eq(ended, file)));
+        let known = self.segments.iter_mut().take_while(|segment| segment.base <= done.base);
+        known.for_each(|segment| segment.durable = true);
+    }
+
+    /// Everything before `place` was handed on, and segments that lie before it are removed. False where one is left, since the one that
+    /// follows has to be [made durable](Self::unsynced) first: a checkpoint may know of that only by what is removed.
+    pub(super) fn pass(&mut self, place: u64) -> io::Result<bool> {
+        self.passed = self.passed.max(place).min(self.end());
+        let mut removed = true;
+        // Before the note: one that is too old is put right when the log is opened.
+        while let (Some(first), Some(next)) = (self.segments.front(), self.segments.get(1)) {
+            if first.end() > self.passed {
+                break;
+            }
+            removed = next.durable;
+            if !removed {
+                break;
+            }
             fs::remove_file(first.path(&self.dir))?;
             self.segments.pop_front();
         }
-        self.note(false)
+        self.note()?;
+        Ok(removed)
     }
 
-    fn note(&self, durable: bool) -> io::Result<()> {
-        let (fresh, place) = (self.dir.join("passed.new"), self.passed.to_le_bytes());
-        let mut file = File::create(&fresh)?;
-        file.write_all(&place)?;
-        file.write_all(&crc32c::crc32c(&place).to_le_bytes())?;
-        if durable {
-            file.sync_all()?;
-        }
-        fs::rename(&fresh, self.dir.join("passed"))?;
-        if durable { sync_folder(&self.dir) } else { Ok(()) }
+    /// Over the note before, in one write: it happens for every batch, and a process that is killed leaves one of the two.
+    fn note(&self) -> io::Result<()> {
+        let place = self.passed.to_le_bytes();
+        let mut note = [0; 12];
+        note[..8].copy_from_slice(&place);
+        note[8..].copy_from_slice(&crc32c::crc32c(&place).to_le_bytes());
+        let mut file = &self.note;
+        file.seek(SeekFrom::Start(0))?;
+        file.write_all(&note)
     }
 
     /// Where to read next, from `place` on: the place, which is further on where a segment is gone, and the part of a file that lies there.
@@ -195,6 +223,33 @@ impl Log {
         let place = place.max(segment.base);
         let from = HEAD + (place - segment.base);
         Some((place, Stretch { path: segment.path(&self.dir), from, bytes: segment.size - from }))
+    }
+}
+
+/// Files of which something may not be durable.
+#[derive(Debug)]
+pub(super) struct Unsynced {
+    ended: Vec<Arc<File>>,
+    last: Arc<File>,
+    /// Of the last one.
+    base: u64,
+    end: u64,
+    dir: PathBuf,
+}
+
+impl Unsynced {
+    /// Makes it durable.
+    pub(super) fn sync(&self) -> io::Result<()> {
+        for file in self.ended.iter().chain([&self.last]) {
+            file.sync_all()?;
+        }
+        // As often as a segment is ended another is begun, whose name has to be durable too.
+        if self.ended.is_empty() { Ok(()) } else { sync_folder(&self.dir) }
+    }
+
+    /// Up to where everything is durable then.
+    pub(super) fn end(&self) -> u64 {
+        self.end
     }
 }
 
@@ -236,7 +291,7 @@ fn list(dir: &Path) -> io::Result<VecDeque<Segment>> {
             let found = "a head of another version, or a damaged one; read it with the release that wrote it, or move it away";
             return Err(io::Error::new(io::ErrorKind::InvalidData, format!("{}: {found}", path.display())));
         }
-        segments.push(Segment { base, size: entry.metadata()?.len() });
+        segments.push(Segment { base, size: entry.metadata()?.len(), durable: false });
     }
     segments.sort_by_key(|segment| segment.base);
     Ok(segments.into())
@@ -250,7 +305,7 @@ fn head(base: u64) -> [u8; HEAD as usize] {
 }
 
 fn create(dir: &Path, base: u64) -> io::Result<(Segment, File)> {
-    let segment = Segment { base, size: HEAD };
+    let segment = Segment { base, size: HEAD, durable: false };
     let mut file = OpenOptions::new().append(true).create(true).open(segment.path(dir))?;
     file.set_len(0)?; // an attempt for which the disk had no room may have left something
     file.write_all(&head(base))?;
@@ -279,7 +334,7 @@ fn cut(segment: Segment, dir: &Path) -> io::Result<()> {
 
 /// Up to where something was handed on, if that was noted.
 fn noted(dir: &Path) -> Option<u64> {
-    let bytes = fs::read(dir.join("passed")).ok()?;
+    let bytes = fs::read(dir.join(NOTE)).ok()?;
     let (place, sum) = bytes.split_first_chunk::<8>()?;
     (sum == crc32c::crc32c(place).to_le_bytes()).then(|| u64::from_le_bytes(*place))
 }

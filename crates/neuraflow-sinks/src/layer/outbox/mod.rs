@@ -4,6 +4,8 @@
 //! |---|---|
 //! | `frame` | what tells a whole record from everything else |
 //! | `log`, `reader` | the segments on the disk, how much of them was handed on, and what comes next |
+//! | `gather` | what is handed on next, read while the last is written |
+//! | `fresh` | what need not be read, since it was written just now |
 //! | `drain` | the thread that hands on, backs off, and asks the breaker |
 //! | `lane`, `hand` | what is handed on side by side, and through what |
 //! | `refused` | what the sink behind will never take |
@@ -14,6 +16,8 @@ mod config;
 mod desk;
 mod drain;
 mod frame;
+mod fresh;
+mod gather;
 mod hand;
 mod lane;
 mod log;
@@ -23,7 +27,6 @@ mod watch;
 mod writer;
 
 use std::io;
-use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex};
 
@@ -38,8 +41,10 @@ pub use writer::OutboxWriter;
 
 use desk::{Desk, Inside};
 use drain::Drain;
+use fresh::Fresh;
 use log::Log;
 use refused::Refused;
+use writer::Encoded;
 
 /// Items that wait for the disk before the pipeline is held back.
 const QUEUE: usize = 4_096;
@@ -147,7 +152,11 @@ where
             Refused::open(&self.dir, self.config.max_refused_bytes).map_err(|e| failed("open", e))?;
         let clock = Arc::clone(&context.clock);
         let desk = Arc::new(Desk {
-            inside: Mutex::new(Inside { log, stop: false }),
+            inside: Mutex::new(Inside {
+                log,
+                fresh: Fresh::new(self.config.round_bytes as u64),
+                stop: false,
+            }),
             changed: Condvar::new(),
             watch: self.watch.clone(),
         });
@@ -162,7 +171,7 @@ where
             config: self.config,
             clock,
             dir: self.dir.clone(),
-            inner: PhantomData,
+            encoded: Encoded::new(),
         })
     }
 }

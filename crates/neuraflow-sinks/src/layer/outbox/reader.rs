@@ -28,6 +28,12 @@ impl Reader {
         self.place + self.at as u64
     }
 
+    /// What lies before this place was taken from elsewhere.
+    pub(super) fn skip(&mut self, place: u64) {
+        self.bytes.clear();
+        (self.place, self.at, self.more) = (place, 0, 0);
+    }
+
     /// Reads on, if there is anything. The log does not change meanwhile but at its end. Counts what is gone.
     pub(super) fn fill(&mut self, log: &mut Log, damaged: &mut u64) -> io::Result<bool> {
         let Some((place, stretch)) = log.stretch(self.here()) else { return Ok(false) };

@@ -88,6 +88,10 @@ impl OutboxWatch {
         change(&mut self.lock().stats);
     }
 
+    pub(super) fn trouble(&self, reason: String) {
+        self.change(|stats| stats.trouble = Some(reason));
+    }
+
     /// A run begins: what waited in the one before waits since now.
     pub(super) fn begin(&self, clock: &Arc<dyn Clock>) {
         let mut known = self.lock();

@@ -12,11 +12,13 @@
 //! | `salted` | the old rows |
 //! | `state` | the phase and how far the copying has come, in a file that survives `kill -9` |
 //! | `dual` | the sink that writes both |
+//! | `gate` | whoever writes, and whoever changes the phase, one after the other |
 //! | `backfill` | copies and compares |
 //! | `shadow` | reads both |
 
 mod backfill;
 mod dual;
+mod gate;
 mod salted;
 mod shadow;
 mod state;

@@ -4,13 +4,18 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::super::TableError;
 use super::backfill::Hour;
+use super::gate::{Gate, Writing};
+
+/// How long [`Migration::go`] waits for writes that are under way.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Where a migration stands. See the [module](super).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -127,8 +132,8 @@ pub struct Migration(Arc<Inner>);
 struct Inner {
     path: PathBuf,
     state: Mutex<State>,
-    /// Held by whoever writes while the phase must stay.
-    writing: RwLock<()>,
+    /// Who writes while the phase must stay.
+    gate: Gate,
 }
 
 impl Migration {
@@ -150,7 +155,7 @@ impl Migration {
             let reason = format!("expected version 1, found version {}", state.version);
             return Err(MigrationError::Damaged { path, reason });
         }
-        Ok(Self(Arc::new(Inner { path, state: Mutex::new(state), writing: RwLock::new(()) })))
+        Ok(Self(Arc::new(Inner { path, state: Mutex::new(state), gate: Gate::default() })))
     }
 
     /// Where it stands.
@@ -158,16 +163,33 @@ impl Migration {
         self.lock().phase
     }
 
-    /// Goes one step on, or any number back. It is on the disk when this returns.
+    /// Goes one step on, or any number back. It is on the disk when this returns. Writes that are under way are waited for, half a minute at most.
     ///
     /// # Errors
-    /// More than one step; to [`Phase::Shadow`] before everything is copied and found equal; the file cannot be written.
+    /// More than one step; to [`Phase::Shadow`] before everything is copied and found equal; a write does not end; the file cannot be written.
     pub fn go(&self, to: Phase) -> Result<(), MigrationError> {
+        self.go_within(to, PATIENCE)
+    }
+
+    /// The same, with another patience for writes that are under way: one that hangs for good ends with its process only.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn go_within(&self, to: Phase, patience: Duration) -> Result<(), MigrationError> {
         // What is being written to one table only is there before the copying begins.
-        let _nobody_writes = self.0.writing.write().unwrap_or_else(PoisonError::into_inner);
+        let closed = self.0.gate.close(patience);
         let mut state = self.lock();
         let from = state.phase;
         let refuse = |expected, found: String| Err(MigrationError::NotReady { from, to, expected, found });
+        let _nobody_writes = match closed {
+            Ok(closed) => closed,
+            Err(writes) => {
+                let found = format!(
+                    "{writes} that did not within {patience:?}; where one hangs for good, restart its process"
+                );
+                return refuse("writes under way to end", found);
+            }
+        };
         if to as u8 > from as u8 + 1 {
             return refuse("one step at a time", format!("{} steps", to as u8 - from as u8));
         }
@@ -193,8 +215,8 @@ impl Migration {
     }
 
     /// The phase, which stays as it is until the guard is gone.
-    pub(super) fn writing(&self) -> (Phase, RwLockReadGuard<'_, ()>) {
-        let guard = self.0.writing.read().unwrap_or_else(PoisonError::into_inner);
+    pub(super) fn writing(&self) -> (Phase, Writing<'_>) {
+        let guard = self.0.gate.enter();
         (self.phase(), guard)
     }
 

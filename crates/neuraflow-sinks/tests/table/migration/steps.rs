@@ -1,10 +1,15 @@
 //! Step by step, forward and back.
 
-use neuraflow_core::model::{Features, Timestamp};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use neuraflow_core::model::{Features, Positions, Timestamp};
+use neuraflow_core::sink::{Placement, Sink, SinkContext, SinkError, SinkWriter};
 use neuraflow_core::testing::Scratch;
 use neuraflow_sinks::store::LocalTable;
 use neuraflow_sinks::table::Query;
-use neuraflow_sinks::table::migration::{Migration, MigrationError, Phase};
+use neuraflow_sinks::table::migration::{DualSink, Migration, MigrationError, Phase};
 
 use super::super::kit::*;
 use super::*;
@@ -137,4 +142,68 @@ fn what_differs_stops_the_copying_and_shows_in_the_reads() {
     let stats = reader.stats();
     assert_eq!((stats.equal, stats.different), (1, 1));
     assert_eq!(stats.first_different, Some(("Anna".into(), at(0), at(2 * HOP))));
+}
+
+/// A sink that says when a write has begun, and takes it once it is told to.
+#[derive(Clone, Debug)]
+struct Hangs(SyncSender<()>, Arc<Mutex<Receiver<()>>>);
+
+impl Sink for Hangs {
+    type Item = Features;
+    type Writer = Self;
+
+    fn name(&self) -> String {
+        "hangs".into()
+    }
+
+    fn placement(&self) -> Placement {
+        Placement::Inline
+    }
+
+    fn open(&self, _: &SinkContext) -> Result<Self, SinkError> {
+        Ok(self.clone())
+    }
+}
+
+impl SinkWriter for Hangs {
+    type Item = Features;
+
+    fn write(&mut self, items: &mut Vec<Features>) -> Result<(), SinkError> {
+        self.0.send(()).unwrap();
+        self.1.lock().unwrap().recv().unwrap();
+        items.clear();
+        Ok(())
+    }
+
+    fn barrier(&mut self, _: u64) -> Result<Positions, SinkError> {
+        Ok(Positions::default())
+    }
+}
+
+#[test]
+fn a_write_that_hangs_holds_a_step_up_for_so_long_and_no_longer() {
+    let scratch = Scratch::new().unwrap();
+    let migration = Migration::open(scratch.file("migration.json")).unwrap();
+    let ((begun, begins), (go_on, told)) = (sync_channel(8), sync_channel(8));
+    let sink = Hangs(begun, Arc::new(Mutex::new(told)));
+    let dual = DualSink::new(sink.clone(), sink, migration.clone());
+    let item = || vec![computed(SESSIONS[0], 0)];
+    let write = || {
+        let mut writer = dual.open(&SinkContext::default()).unwrap();
+        std::thread::spawn(move || writer.write(&mut item()).unwrap())
+    };
+    let writing = write();
+    begins.recv().unwrap();
+    let error = migration.go_within(Phase::Both, Duration::from_millis(20)).unwrap_err();
+    assert!(matches!(error, MigrationError::NotReady { .. }), "{error}");
+    assert!(error.to_string().contains("writes under way to end, found 1"), "{error}");
+    assert_eq!(migration.phase(), Phase::Old);
+    // Others write meanwhile, to the old table alone.
+    let another = write();
+    begins.recv().unwrap();
+    go_on.send(()).unwrap();
+    go_on.send(()).unwrap();
+    writing.join().unwrap();
+    another.join().unwrap();
+    migration.go(Phase::Both).unwrap();
 }
