@@ -10,15 +10,18 @@ use neuraflow_core::operator::OperatorError;
 use crate::kernel::Value;
 
 /// The input must have the channels that were prepared.
+#[inline]
 pub(crate) fn same_channels(expected: usize, found: usize) -> Result<(), OperatorError> {
-    if expected == found {
-        return Ok(());
-    }
-    Err(OperatorError::Input {
+    if expected == found { Ok(()) } else { Err(other_channels(expected, found)) }
+}
+
+#[cold]
+fn other_channels(expected: usize, found: usize) -> OperatorError {
+    OperatorError::Input {
         what: "channels",
         expected: format!("{expected} as prepared; prepare again for another layout"),
         found: found.to_string(),
-    })
+    }
 }
 
 /// A part of a restored state must have the length that this instance has.
