@@ -1,11 +1,14 @@
 //! The load: devices that speak in turn, with packets made beforehand. For devices of 8 channels at 250 Hz it is, to the
 //! bit, the work that benches/peers/work.json gives to every peer.
 
+use std::hint::black_box;
 use std::sync::Arc;
 use std::time::Duration;
 
 use neuraflow::model::Sequence;
 use neuraflow::prelude::*;
+
+use crate::source::Stopwatch;
 
 /// Packets made for each phase; all devices send these, each beginning with another one.
 const PAYLOADS: usize = 64;
@@ -74,6 +77,22 @@ impl Load {
     pub fn packet(&self, device: usize, packet: u64) -> (Sequence, &[f32]) {
         let payload = &self.payloads[(packet % 2) as usize][(device + packet as usize) % PAYLOADS];
         (self.zeros() + self.first(packet), payload)
+    }
+
+    /// What a source of all packets does at least: copies their values to where they are taken from.
+    pub fn copy_all(&self, warm_up: u64, stopwatch: &Stopwatch) {
+        let mut values = Vec::new();
+        for packet in 0..self.packets {
+            if packet == warm_up {
+                stopwatch.start();
+            }
+            for device in 0..self.devices {
+                values.clear();
+                values.extend_from_slice(self.packet(device, packet).1);
+                black_box(&mut values);
+            }
+        }
+        stopwatch.stop();
     }
 
     /// Windows that all packets complete, those of zeros left out.

@@ -24,8 +24,7 @@ struct Keyed {
     filtered: Chunk,
     rms: Rms,
     rms_out: Features,
-    spectral: Periodogram,
-    spectral_out: Features,
+    spectral: Option<(Periodogram, Features)>,
 }
 
 impl Keyed {
@@ -40,8 +39,8 @@ impl Keyed {
         let mut filter = work.filter();
         let filtered = filter.prepare(&signal).ok()?;
         let windows = WindowSpec { signal: filtered, hop: Span::millis(50) };
-        let (mut rms, mut spectral) = (Rms::default(), Periodogram::new());
-        let (rms_spec, spectral_spec) = (rms.prepare(&windows).ok()?, spectral.prepare(&windows).ok()?);
+        let mut rms = Rms::default();
+        let rms_spec = rms.prepare(&windows).ok()?;
         let assembler = WindowAssembler::new(Arc::clone(&header), grid, 0);
         let info = neuraflow::model::WindowInfo {
             stream: Arc::clone(&header),
@@ -56,6 +55,13 @@ impl Keyed {
             arrival: 0,
             marker: None,
         };
+        let spectral = if work.spectral {
+            let mut spectral = Periodogram::new();
+            let spec = spectral.prepare(&windows).ok()?;
+            Some((spectral, Features::blank(info.clone(), &spec)))
+        } else {
+            None
+        };
         Some(Self {
             sequencer: Sequencer::new(&header, grid, SequencerConfig::default()),
             filler: GapFiller::new(GapPolicy::default(), header.rate, load.channels),
@@ -64,16 +70,14 @@ impl Keyed {
             filter,
             filtered: Chunk::new(0, load.channels),
             rms,
-            rms_out: Features::blank(info.clone(), &rms_spec),
+            rms_out: Features::blank(info, &rms_spec),
             spectral,
-            spectral_out: Features::blank(info, &spectral_spec),
         })
     }
 
     fn packet(&mut self, first: u64, values: &[f32], see: &mut impl FnMut(&Features)) -> u64 {
         let mut windows = 0;
-        let Self { sequencer, filler, coverage, assembler, filter, filtered, rms, rms_out, .. } = self;
-        let (spectral, spectral_out) = (&mut self.spectral, &mut self.spectral_out);
+        let Self { sequencer, filler, coverage, assembler, filter, filtered, rms, rms_out, spectral } = self;
         sequencer.samples(first, values, &mut |piece| {
             filler.piece(&piece, &mut |filled| {
                 let Filled::Chunk { chunk, coverage: kind } = filled else { return };
@@ -84,12 +88,14 @@ impl Keyed {
                 }
                 assembler.push(filtered, coverage, 0, 0, &mut |window| {
                     rms_out.begin(&window.info);
-                    spectral_out.begin(&window.info);
-                    let done =
-                        rms.process(window, rms_out).is_ok() & spectral.process(window, spectral_out).is_ok();
-                    windows += u64::from(done);
+                    let mut done = rms.process(window, rms_out).is_ok();
                     see(rms_out);
-                    see(spectral_out);
+                    if let Some((spectral, out)) = spectral {
+                        out.begin(&window.info);
+                        done &= spectral.process(window, out).is_ok();
+                        see(out);
+                    }
+                    windows += u64::from(done);
                 });
                 coverage.forget_before(assembler.needs_from());
             });

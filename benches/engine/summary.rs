@@ -149,20 +149,32 @@ fn realtime_of(work: Work, devices: usize) {
 /// KiB of memory that a process has before its first large run, at most.
 const FIRST: u64 = 64 << 10;
 
-/// 1024 channels at 30 kHz in packets of 1 ms, the band of spikes: one from 1 Hz on is refused in f32 at this rate.
+/// 1024 channels at 30 kHz in packets of 1 ms, the band of spikes: one from 1 Hz on is refused in f32 at this rate. Beside it the
+/// same work in a plain loop, and what the source itself takes to copy the packets, which is in both.
 fn density() {
     let load = Load::new(1, 1024, 30_000, Duration::from_millis(1), 10_200);
+    let seconds = (load.packets - DENSE_WARM_UP) as f64 * load.interval.as_secs_f64();
+    let share = |stopwatch: &Stopwatch| stopwatch.cpu().as_secs_f64() / seconds * 100.0;
+    let stopwatch = Stopwatch::default();
+    load.copy_all(DENSE_WARM_UP, &stopwatch);
+    print("density", "the source's packets", share(&stopwatch), "% of a core", None);
     for spectral in [false, true] {
         for work in [SINGLE, DOUBLE].map(|work| Work { band: (300.0, 6_000.0), spectral, ..work }) {
+            let stopwatch = Stopwatch::default();
+            assert_eq!(plain::run(&load, work, DENSE_WARM_UP, &stopwatch, plain::ignore), load.windows());
+            let plain = share(&stopwatch);
             // As fast as a device sends them: packets that lie about in numbers leave the caches.
-            let source = Devices::new(&load, Pace::Real { look: Duration::ZERO }, 200);
+            let source = Devices::new(&load, Pace::Real { look: Duration::ZERO }, DENSE_WARM_UP);
             assert_eq!(work.run(&source, 1), load.windows());
             let what = if spectral { "filter, RMS and spectra" } else { "filter and RMS" };
-            let share = source.stopwatch.cpu().as_secs_f64() / source.stopwatch.wall().as_secs_f64() * 100.0;
-            print("density", &format!("{}, {what}", work.name()), share, "% of a core", None);
+            let case = format!("{}, {what}", work.name());
+            print("density", &case, share(&source.stopwatch), "% of a core", Some(plain));
         }
     }
 }
+
+/// Packets of a dense device before the stopwatch starts.
+const DENSE_WARM_UP: u64 = 200;
 
 fn latencies() {
     let parks = Workers::new(1);

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::coverage::Coverage;
-use super::grid::{Cell, WindowGrid};
+use super::grid::WindowGrid;
+use super::walk::Walk;
 use crate::model::{Chunk, StreamHeader, Window, WindowInfo, WindowStatus};
 
 /// Cuts one stream's chunks into windows on a grid.
@@ -17,13 +18,12 @@ use crate::model::{Chunk, StreamHeader, Window, WindowInfo, WindowStatus};
 /// [`Partial`](WindowStatus::Partial) if the window reaches beyond the stream's start, end or a jump, otherwise complete.
 #[derive(Clone, Debug)]
 pub struct WindowAssembler {
-    grid: WindowGrid,
     /// The next sample.
     next: u64,
     /// Where the stream, or what follows its last jump, begins.
     span_start: u64,
     /// The open window on the grid.
-    cell: Cell,
+    walk: Walk,
     /// The first sample after the open window.
     end: u64,
     /// The open window's first sample that can be there.
@@ -59,9 +59,9 @@ impl WindowAssembler {
             marker: None,
         };
         let window = Window { info, samples: Chunk::new(first, channels) };
-        let cell = grid.cell(grid.index_of(first));
-        let mut assembler = Self { grid, next: first, span_start: first, cell, end: 0, begin: 0, window };
-        assembler.open(cell, channels);
+        let walk = Walk::at(grid, grid.index_of(first));
+        let mut assembler = Self { next: first, span_start: first, walk, end: 0, begin: 0, window };
+        assembler.open(channels);
         assembler
     }
 
@@ -118,9 +118,9 @@ impl WindowAssembler {
                 self.window.samples.extend_missing((to - self.next) as usize);
                 self.next = to;
             } else {
-                let from = (self.next - chunk.first()) as usize * channels;
-                let until = (to - chunk.first()) as usize * channels;
-                self.window.samples.extend(&chunk.values()[from..until]);
+                let (from, samples) = ((self.next - chunk.first()) as usize, (to - self.next) as usize);
+                let values = &chunk.values()[from * channels..(from + samples) * channels];
+                self.window.samples.append(samples, values);
                 self.next = to;
             }
             // A window closes with its last sample, not with the next window's first.
@@ -142,7 +142,7 @@ impl WindowAssembler {
         if to <= self.next {
             return;
         }
-        let index = self.grid.index_of(to);
+        let index = self.walk.grid().index_of(to);
         if index == self.window.info.index {
             // Still the same window: to its readers this is a gap.
             self.window.samples.extend_missing((to - self.next) as usize);
@@ -152,7 +152,8 @@ impl WindowAssembler {
         self.finish(coverage, settled_from, arrival, out);
         self.next = to;
         self.span_start = to;
-        self.open(self.grid.cell(index), self.window.samples.channels());
+        self.walk.go_to(index);
+        self.open(self.window.samples.channels());
     }
 
     /// The stream has ended: what is in the open window is put out.
@@ -189,17 +190,19 @@ impl WindowAssembler {
     pub fn restore(&mut self, state: &AssemblerState) {
         self.next = state.next;
         self.span_start = state.span_start;
-        self.open(self.grid.cell(state.index), state.channels);
+        self.walk.go_to(state.index);
+        self.open(state.channels);
         self.window.samples.extend(&state.values);
     }
 
-    fn open(&mut self, cell: Cell, channels: usize) {
-        let range = cell.samples();
-        self.cell = cell;
+    /// Opens the window that the walk is at.
+    fn open(&mut self, channels: usize) {
+        let range = self.walk.samples();
         self.begin = range.start.max(self.span_start);
         self.end = range.end;
         let info = &mut self.window.info;
-        (info.index, info.start, info.end) = (cell.index, cell.start, cell.end);
+        info.index = self.walk.index();
+        (info.start, info.end) = self.walk.interval();
         self.window.samples.restart(self.begin, channels);
     }
 
@@ -215,7 +218,7 @@ impl WindowAssembler {
         let counts = coverage.count(own.clone());
         let length = own.end - own.start;
         let info = &mut self.window.info;
-        info.expected = self.cell.expected();
+        info.expected = self.walk.expected();
         info.received = u32::try_from(counts.received).unwrap_or(u32::MAX);
         info.imputed = u32::try_from(counts.imputed).unwrap_or(u32::MAX);
         info.status = if counts.received < length {
@@ -228,6 +231,7 @@ impl WindowAssembler {
         info.warm_up = own.end <= settled_from;
         info.arrival = arrival;
         out(&self.window);
-        self.open(self.grid.after(&self.cell), channels);
+        self.walk.go_on();
+        self.open(channels);
     }
 }

@@ -27,6 +27,18 @@ pub struct Counts {
     pub missing: u64,
 }
 
+impl Counts {
+    /// Counts the samples of a run that are inside a range.
+    fn add(&mut self, (first, end, kind): &Run, range: &Range<u64>) {
+        let count = end.min(&range.end).saturating_sub(*first.max(&range.start));
+        match kind {
+            CoverageKind::Received => self.received += count,
+            CoverageKind::Imputed => self.imputed += count,
+            CoverageKind::Missing => self.missing += count,
+        }
+    }
+}
+
 /// The recent history of one stream as runs of equal kind. A stream without gaps has one run.
 ///
 /// Filters change values and may hold samples back; this remembers what each sample was made from until its window closes.
@@ -74,13 +86,17 @@ impl Coverage {
     /// How many samples of a range were received, imputed and missing. Samples outside the history count nowhere.
     pub fn count(&self, range: Range<u64>) -> Counts {
         let mut counts = Counts::default();
-        for (run, kind) in self.runs(range) {
-            let count = run.end - run.start;
-            match kind {
-                CoverageKind::Received => counts.received += count,
-                CoverageKind::Imputed => counts.imputed += count,
-                CoverageKind::Missing => counts.missing += count,
-            }
+        // Nearly always the range begins within the latest run, and nothing older reaches into it.
+        if self.latest.is_none_or(|latest| range.start < latest.0) {
+            let from = self.older.partition_point(|run| run.1 <= range.start);
+            self.older
+                .iter()
+                .skip(from)
+                .take_while(|run| run.0 < range.end)
+                .for_each(|run| counts.add(run, &range));
+        }
+        if let Some(run) = &self.latest {
+            counts.add(run, &range);
         }
         counts
     }

@@ -199,20 +199,25 @@ impl GapFiller {
             out(Filled::Restart { at: first });
         }
         self.heard = true;
+        let most = match values.len() {
+            all if all <= MAX_VALUES => all.max(1),
+            _ => self.per_chunk() as usize * self.channels.max(1),
+        };
         let mut n = first;
-        for part in values.chunks(self.per_chunk() as usize * self.channels.max(1)) {
+        for part in values.chunks(most) {
+            let count = part.len().checked_div(self.channels).unwrap_or(0);
+            let whole = &part[..count * self.channels];
             self.chunk.restart(n, self.channels);
-            let count = self.chunk.extend(part) as u64;
-            if all_finite(part) {
-                if let Some(last) = self.chunk.samples().last() {
-                    self.last.copy_from_slice(last);
-                    self.all_at = n + count - 1;
+            if copy_finite(whole, self.chunk.extend_to_fill(count)) {
+                if let Some(before) = count.checked_sub(1) {
+                    self.last.copy_from_slice(&whole[before * self.channels..]);
+                    self.all_at = n + before as u64;
                 }
             } else {
                 self.clean(n);
             }
             out(Filled::Chunk { chunk: &self.chunk, coverage: CoverageKind::Received });
-            n += count;
+            n += count as u64;
         }
     }
 
@@ -300,16 +305,19 @@ impl GapFiller {
     }
 }
 
-/// Whether no value is NaN or infinite.
-fn all_finite(values: &[f32]) -> bool {
+/// Copies values, and answers whether none is NaN or infinite.
+fn copy_finite(from: &[f32], to: &mut [f32]) -> bool {
     // A finite number times zero is zero, and no other is. Eight sums side by side, as the compiler vectorises no test.
-    let (eights, rest) = values.as_chunks::<8>();
+    let (from, rest) = from.as_chunks::<8>();
+    let (to, rest_of_to) = to.as_chunks_mut::<8>();
     let mut sums = [0.0; 8];
-    for eight in eights {
-        for (sum, value) in sums.iter_mut().zip(eight) {
+    for (from, to) in from.iter().zip(to) {
+        *to = *from;
+        for (sum, value) in sums.iter_mut().zip(from) {
             *sum += value * 0.0;
         }
     }
+    rest_of_to.copy_from_slice(rest);
     let sum: f32 = sums.into_iter().chain(rest.iter().map(|value| value * 0.0)).sum();
     sum == 0.0
 }

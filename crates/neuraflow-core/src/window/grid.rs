@@ -5,6 +5,7 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 
 use super::error::WindowError;
+use super::walk::Walk;
 use crate::model::{SamplingRate, Span, StreamHeader, Timestamp};
 
 const NANOS: i128 = 1_000_000_000;
@@ -115,27 +116,13 @@ impl WindowGrid {
     /// The samples inside a window, from sample 0 on. Empty before the stream's start, and where
     /// the sampling rate is lower than the windows' and none falls into this one.
     pub fn samples(&self, index: i64) -> Range<u64> {
-        self.cell(index).samples()
+        Walk::at(*self, index).samples()
     }
 
     /// How many samples a window's interval holds on a grid without bounds, so also those
     /// that it would hold before the stream's start.
     pub fn expected(&self, index: i64) -> u32 {
-        self.cell(index).expected()
-    }
-
-    /// A window with the samples in it.
-    pub(super) fn cell(&self, index: i64) -> Cell {
-        let (start, end) = self.interval(index);
-        let at = |time| first_at(self.t0, self.rate, time);
-        Cell { index, start, end, first: at(start), past: at(end) }
-    }
-
-    /// The window after one: it begins where that one ends, so that only its own end is to be found.
-    pub(super) fn after(&self, cell: &Cell) -> Cell {
-        let Some(index) = cell.index.checked_add(1) else { return *cell };
-        let end = Timestamp::from_nanos(self.start(index.saturating_add(1)));
-        Cell { index, start: cell.end, end, first: cell.past, past: first_at(self.t0, self.rate, end) }
+        Walk::at(*self, index).expected()
     }
 
     /// Refuses a grid on which one sample could bring about more windows than it is worth: a header that claims a
@@ -168,33 +155,11 @@ impl WindowGrid {
     }
 }
 
-/// A window of a grid, and the samples in it on a grid without bounds.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Cell {
-    pub(super) index: i64,
-    pub(super) start: Timestamp,
-    pub(super) end: Timestamp,
-    first: i128,
-    past: i128,
-}
-
-impl Cell {
-    /// Its samples from sample 0 on.
-    pub(super) fn samples(&self) -> Range<u64> {
-        from_zero(self.first)..from_zero(self.past)
-    }
-
-    /// All of its samples.
-    pub(super) fn expected(&self) -> u32 {
-        u32::try_from((self.past - self.first).max(0)).unwrap_or(u32::MAX)
-    }
-}
-
-fn from_zero(n: i128) -> u64 {
+pub(super) fn from_zero(n: i128) -> u64 {
     u64::try_from(n.max(0)).unwrap_or(u64::MAX)
 }
 
-fn saturate(value: i128) -> i64 {
+pub(super) fn saturate(value: i128) -> i64 {
     value.clamp(i128::from(i64::MIN), i128::from(i64::MAX)) as i64
 }
 
@@ -206,10 +171,16 @@ pub(super) fn time_at(t0: Timestamp, rate: SamplingRate, n: i128) -> i128 {
 
 /// The first sample at or after an instant, which may lie before sample 0.
 pub(super) fn first_at(t0: Timestamp, rate: SamplingRate, time: Timestamp) -> i128 {
+    let (dividend, divisor) = first_as_quotient(t0, rate, time);
+    floor_div(dividend, divisor)
+}
+
+/// The same as a dividend and its positive divisor, which are to be divided and rounded down.
+pub(super) fn first_as_quotient(t0: Timestamp, rate: SamplingRate, time: Timestamp) -> (i128, i128) {
     // t(n) ≥ time  ⇔  ⌊n·p/q + 1/2⌋ ≥ s  ⇔  n·p/q ≥ s − 1/2, with p/q the exact period in nanoseconds.
     let (p, q) = (i128::from(rate.den()) * NANOS, i128::from(rate.num()));
     let s = i128::from(time.as_nanos()) - i128::from(t0.as_nanos());
-    floor_div((2 * s - 1) * q + 2 * p - 1, 2 * p)
+    ((2 * s - 1) * q + 2 * p - 1, 2 * p)
 }
 
 /// The quotient rounded down, of a positive divisor. Days of signal fit into 64 bits, where a division costs a tenth.

@@ -53,6 +53,7 @@ mod release;
 mod reorder;
 mod sequencer;
 mod suspect;
+mod walk;
 
 pub use accounting::Accounting;
 pub use assembler::{AssemblerState, WindowAssembler};

@@ -76,13 +76,13 @@ impl Sequencer {
     /// Passes on waiting samples for as long as there is no gap.
     pub(super) fn pass_on(&mut self, out: &mut impl FnMut(Piece<'_>)) {
         while let Some(run) = self.waiting.take(self.next) {
-            self.received(&run, out);
+            self.received((run.len() / self.channels) as u64, &run, out);
         }
     }
 
-    /// Passes on samples that are next.
-    pub(super) fn received(&mut self, values: &[f32], out: &mut impl FnMut(Piece<'_>)) {
-        let (first, count) = (self.next, (values.len() / self.channels) as u64);
+    /// Passes on so many samples, which are next.
+    pub(super) fn received(&mut self, count: u64, values: &[f32], out: &mut impl FnMut(Piece<'_>)) {
+        let first = self.next;
         self.next += count;
         self.gap_start = None;
         self.dropped.forget_before(self.next);

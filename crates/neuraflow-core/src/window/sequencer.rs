@@ -147,6 +147,17 @@ impl Sequencer {
     /// Nothing is too strange to be taken: values that are no whole number of samples are counted as rejected
     /// (the last, incomplete one as a whole), and so is what lies before sample 0 or beyond the calendar.
     pub fn samples(&mut self, sequence: Sequence, values: &[f32], out: &mut impl FnMut(Piece<'_>)) {
+        if let Some(count) = self.goes_on(sequence, values) {
+            self.accounting.samples_in += count;
+            self.received(count, values, out);
+            self.highest = self.next.checked_sub(1);
+            return;
+        }
+        self.judge(sequence, values, out);
+    }
+
+    /// Takes a packet of whatever kind.
+    pub(super) fn judge(&mut self, sequence: Sequence, values: &[f32], out: &mut impl FnMut(Piece<'_>)) {
         let count = values.len().div_ceil(self.channels.max(1)) as u64;
         self.accounting.samples_in += count;
         if self.channels == 0 || !values.len().is_multiple_of(self.channels) {

@@ -46,7 +46,7 @@ impl SosStage {
         let channels = filter.channels();
         same_channels(channels, input.channels())?;
         same_channels(channels, out.channels())?;
-        let filtered = out.extend_missing(input.len());
+        let filtered = out.extend_to_fill(input.len());
         filter.process(input.values(), filtered).map_err(|e| refused(&e))?;
         if !unfiltered.is_empty() {
             for (y, x) in filtered.chunks_exact_mut(channels).zip(input.samples()) {
