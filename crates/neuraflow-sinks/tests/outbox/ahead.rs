@@ -35,7 +35,14 @@ impl<'de> Deserialize<'de> for Counted {
 
 /// A sink whose writes last until something more was read than it has been given, as long as there is more. At first it is away.
 #[derive(Clone, Debug, Default)]
-struct Patient(Arc<(AtomicBool, Mutex<(Vec<u64>, usize)>)>);
+struct Patient(Arc<Known>);
+
+#[derive(Debug, Default)]
+struct Known {
+    there: AtomicBool,
+    /// What came, and how often it waited in vain.
+    came: Mutex<(Vec<u64>, usize)>,
+}
 
 const ITEMS: usize = 100;
 
@@ -60,7 +67,7 @@ impl SinkWriter for Patient {
     type Item = Counted;
 
     fn write(&mut self, items: &mut Vec<Counted>) -> Result<(), SinkError> {
-        if !self.0.0.load(Ordering::Acquire) {
+        if !self.0.there.load(Ordering::Acquire) {
             let (sink, target) = (self.name(), "far away".into());
             return Err(SinkError::Io {
                 sink,
@@ -69,7 +76,7 @@ impl SinkWriter for Patient {
                 source: ErrorKind::NotConnected.into(),
             });
         }
-        let (came, in_vain) = &mut *self.0.1.lock().unwrap();
+        let (came, in_vain) = &mut *self.0.came.lock().unwrap();
         came.extend(items.drain(..).map(|item| item.0));
         let begun = Instant::now();
         while READ.load(Ordering::Relaxed) <= came.len() && came.len() < ITEMS {
@@ -97,9 +104,9 @@ fn the_next_items_are_read_while_the_last_are_written() {
     drop(writer);
     // What the run before has left is on the disk alone.
     READ.store(0, Ordering::Relaxed);
-    sink.0.0.store(true, Ordering::Release);
+    sink.0.there.store(true, Ordering::Release);
     outbox.open(&SinkContext::default()).unwrap().finish().unwrap();
-    let (came, in_vain) = &*sink.0.1.lock().unwrap();
+    let (came, in_vain) = &*sink.0.came.lock().unwrap();
     assert_eq!((came, *in_vain), (&(0..ITEMS as u64).collect(), 0));
 }
 
