@@ -40,7 +40,7 @@ impl Keyed {
         let mut filter = work.filter();
         let filtered = filter.prepare(&signal).ok()?;
         let windows = WindowSpec { signal: filtered, hop: Span::millis(50) };
-        let (mut rms, mut spectral) = (Rms::default(), Periodogram::new());
+        let (mut rms, mut spectral) = (Rms::default(), work.periodogram());
         let (rms_spec, spectral_spec) = (rms.prepare(&windows).ok()?, spectral.prepare(&windows).ok()?);
         let assembler = WindowAssembler::new(Arc::clone(&header), grid, 0);
         let info = neuraflow::model::WindowInfo {

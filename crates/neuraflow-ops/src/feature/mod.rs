@@ -4,6 +4,7 @@ mod aperiodic;
 mod band_power;
 mod channel_statistic;
 mod coherence;
+mod computed_in;
 #[cfg(feature = "linalg")]
 mod covariance;
 mod envelope_power;
