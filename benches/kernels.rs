@@ -1,5 +1,5 @@
-//! The kernels alone, in channel-samples per second: a cascade of four sections in both precisions, the periodogram and RMS
-//! of a 50 ms window, and spectra of 1500 points.
+//! The kernels alone, in channel-samples per second: a cascade of four sections, periodograms of short and long windows and
+//! spectra of 1500 points in both precisions, and RMS of a 50 ms window.
 //!
 //! `cargo bench --bench kernels`
 
@@ -23,7 +23,7 @@ const SHAPES: [(usize, usize); 3] = [(8, 13), (64, 13), (1024, 30)];
 fn cascade(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("cascade of 4 sections");
     let sos = butterworth(4, Response::Bandpass(1.0, 40.0), 250.0).unwrap();
-    for (name, precision) in [("f64", Precision::Double), ("f32", Precision::Single)] {
+    for (name, precision) in PRECISIONS {
         for (channels, samples) in SHAPES {
             let x = values(samples, channels);
             let mut y = x.clone();
@@ -37,15 +37,22 @@ fn cascade(criterion: &mut Criterion) {
     group.finish();
 }
 
+/// Both precisions.
+const PRECISIONS: [(&str, Precision); 2] = [("f64", Precision::Double), ("f32", Precision::Single)];
+
 fn periodogram(criterion: &mut Criterion) {
-    let mut group = criterion.benchmark_group("periodogram of 13 samples");
-    let (x, mut dft) = (values(13, 8), DftPower::new(13).unwrap());
-    let mut powers = vec![0.0; 8 * dft.bins()];
-    group.throughput(Throughput::Elements(x.len() as u64));
-    group.bench_function(BenchmarkId::from_parameter(8), |bench| {
-        bench.iter(|| dft.process(black_box(&x), 8, black_box(&mut powers)).unwrap());
-    });
-    group.finish();
+    for (samples, channels) in [(13, 8), (1500, 16)] {
+        let mut group = criterion.benchmark_group(format!("periodogram of {samples} samples"));
+        for (name, precision) in PRECISIONS {
+            let mut dft = DftPower::with_precision(samples, precision).unwrap();
+            let (x, mut powers) = (values(samples, channels), vec![0.0; channels * dft.bins()]);
+            group.throughput(Throughput::Elements(x.len() as u64));
+            group.bench_function(BenchmarkId::new(name, channels), |bench| {
+                bench.iter(|| dft.process(black_box(&x), channels, black_box(&mut powers)).unwrap());
+            });
+        }
+        group.finish();
+    }
 }
 
 fn rms(criterion: &mut Criterion) {
@@ -65,11 +72,12 @@ fn rms(criterion: &mut Criterion) {
 fn spectrum(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("spectrum of 1500 points");
     let rate = SamplingRate::hz(30_000).unwrap();
-    for channels in [15, 16, 1024] {
+    let every = [15, 16, 1024].map(|channels| PRECISIONS.map(|precision| (channels, precision)));
+    for (channels, (name, precision)) in every.into_iter().flatten() {
         let layout: Vec<Channel> = (0..channels).map(|channel| Channel::new(format!("{channel}"))).collect();
         let header = StreamHeader::new(StreamKey::default(), "probe", rate, layout.clone());
         let signal = SignalSpec { channels: layout.into(), rate, missing: operator::Missing::Restart };
-        let mut spectrum = Spectrum::new().over_millis(50);
+        let mut spectrum = Spectrum::new().over_millis(50).precision(precision);
         let spec = spectrum.prepare(&WindowSpec { signal, hop: Span::millis(50) }).unwrap();
         let info = WindowInfo {
             start: header.t0,
@@ -89,7 +97,7 @@ fn spectrum(criterion: &mut Criterion) {
         let mut out = Features::blank(info.clone(), &spec);
         let window = Window { info, samples };
         group.throughput(Throughput::Elements(1500 * channels as u64));
-        group.bench_function(BenchmarkId::from_parameter(channels), |bench| {
+        group.bench_function(BenchmarkId::new(name, channels), |bench| {
             bench.iter(|| spectrum.process(black_box(&window), black_box(&mut out)).unwrap());
         });
     }

@@ -57,6 +57,36 @@ fn clean_eeg_scores_high_and_the_dead_end_scores_zero() {
     assert!(windows[2_492..].iter().flat_map(|w| &w.values).all(|score| *score == 0.0));
 }
 
+/// Greatest difference of a bin in parts of its row's greatest behind the first, over all windows.
+fn greatest_difference(found: &[Features], expected: &[Features]) -> f64 {
+    let rows = found.iter().flat_map(Features::rows).zip(expected.iter().flat_map(Features::rows));
+    rows.fold(0.0, |worst, ((_, found), (_, expected))| {
+        let most = expected[1..].iter().copied().fold(0.0, f64::max);
+        found[1..].iter().zip(&expected[1..]).fold(worst, |worst, (found, expected)| {
+            assert_eq!(found.is_nan(), expected.is_nan());
+            if found == expected || found.is_nan() {
+                worst
+            } else {
+                f64::max(worst, (found - expected).abs() / most)
+            }
+        })
+    })
+}
+
+/// Raw EEG has offsets and drifts of a hundred times what is looked for.
+#[test]
+fn spectra_of_single_precision_are_those_of_double_to_six_digits() {
+    use Precision::{Double, Single};
+    let periodogram = |precision| features(move || Periodogram::new().precision(precision));
+    let spectrum = |precision| features(move || Spectrum::new().up_to_hz(60.0).precision(precision));
+    let (Some(single), Some(double)) = (periodogram(Single), periodogram(Double)) else { return };
+    let of_windows = greatest_difference(&single, &double);
+    let (Some(single), Some(double)) = (spectrum(Single), spectrum(Double)) else { return };
+    let of_seconds = greatest_difference(&single, &double);
+    println!("single precision: periodogram {of_windows:.1e} of the greatest bin, spectrum {of_seconds:.1e}");
+    assert!(of_windows > 0.0 && of_windows <= 1e-6 && of_seconds > 0.0 && of_seconds <= 1e-6);
+}
+
 /// What SciPy's filter and a loop over its output count; see scripts/goldens/measures.py for the loop.
 #[test]
 fn blinks_are_as_many_as_scipy_finds() {

@@ -56,7 +56,7 @@ impl Keyed {
             marker: None,
         };
         let spectral = if work.spectral {
-            let mut spectral = Periodogram::new();
+            let mut spectral = work.periodogram();
             let spec = spectral.prepare(&windows).ok()?;
             Some((spectral, Features::blank(info.clone(), &spec)))
         } else {

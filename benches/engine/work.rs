@@ -15,13 +15,13 @@ use crate::source::Devices;
 pub struct Work {
     /// Edges of the pass band in Hz.
     pub band: (f64, f64),
-    /// Of the filter's state.
+    /// Of the filter's state and of the spectra.
     pub precision: Precision,
     /// The power of each bin, beside RMS.
     pub spectral: bool,
 }
 
-/// RMS and spectra with the filter's state in `f32`: what the peers compute.
+/// RMS and spectra with the filter's state and the transform in `f32`: what the peers compute.
 pub const SINGLE: Work = Work { band: (1.0, 40.0), precision: Precision::Single, spectral: true };
 /// The same in `f64`, the default of the library.
 pub const DOUBLE: Work = Work { band: (1.0, 40.0), precision: Precision::Double, spectral: true };
@@ -48,6 +48,10 @@ impl Work {
         Butterworth::bandpass(4, self.band.0..self.band.1).precision(self.precision)
     }
 
+    pub fn periodogram(self) -> Periodogram {
+        Periodogram::new().precision(self.precision)
+    }
+
     pub fn name(self) -> &'static str {
         match self.precision {
             Precision::Double => "f64",
@@ -63,7 +67,7 @@ impl Work {
         let windows = Pipeline::from(source).stage(move || self.filter()).window(Tumbling::millis(50));
         let (rms, spectra) = (Callback::new(see.clone()), Callback::new(see));
         let windows = if self.spectral {
-            windows.branch(|windows| windows.feature(Periodogram::new).sink(spectra))
+            windows.branch(|windows| windows.feature(move || self.periodogram()).sink(spectra))
         } else {
             windows
         };

@@ -34,6 +34,7 @@ use neuraflow_ops::filter::{
     Butterworth, Chebyshev1, Chebyshev2, Comb, DcRemoval, Detrend, Elliptic, Envelope, Fir, Notch, Resample,
     ZScore,
 };
+use neuraflow_ops::kernel::Precision;
 #[cfg(feature = "linalg")]
 use neuraflow_ops::kernel::linalg::{TangentSpace, riemann_mean};
 use neuraflow_ops::quality::{LineNoise, Railed, SignalQuality};
@@ -198,11 +199,15 @@ fn main() {
 
     let bands = || [("alpha", 8.0..13.0), ("beta", 13.0..30.0)];
     feature("BandPower, 1 s", p, || BandPower::bands(bands()));
+    feature("BandPower, 1 s, f32", p, || BandPower::bands(bands()).precision(Precision::Single));
     feature("EnvelopePower, 2 bands", p, || EnvelopePower::bands(bands()));
     feature("Morlet, 10 and 20 Hz", p, || Morlet::at([10.0, 20.0]));
     feature("Spectrum, 1 s", p, || Spectrum::new().up_to_hz(45.0));
+    let single = || Spectrum::new().up_to_hz(45.0).precision(Precision::Single);
+    feature("Spectrum, 1 s, f32", p, single);
     feature("Multitaper, 1 s", p, || Multitaper::new().up_to_hz(45.0));
     feature("Periodogram", p, Periodogram::new);
+    feature("Periodogram, f32", p, || Periodogram::new().precision(Precision::Single));
     feature("Aperiodic, 4 s", p, || Aperiodic::between(2.0..40.0));
     let pairs = || NAMES.split(' ').zip(NAMES.split(' ').skip(1)).take(16);
     feature("Coherence, 16 pairs, 4 s", p, || Coherence::of(pairs(), bands()));

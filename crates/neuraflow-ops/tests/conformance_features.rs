@@ -4,6 +4,7 @@ use neuraflow_core::operator::WindowSpec;
 use neuraflow_core::testing::conformance::{Check, Report, default_window_specs, window_operator};
 use neuraflow_ops::artifact::ArtifactFlags;
 use neuraflow_ops::feature::{BandPower, LogVariance, Periodogram, Rms, Spectrum};
+use neuraflow_ops::kernel::Precision;
 use neuraflow_ops::quality::SignalQuality;
 
 /// Every check ran on every spec; by default 250 Hz, 12.8 Hz with windows without samples, 30 kHz, 160 Hz.
@@ -28,6 +29,7 @@ fn rms() {
 #[test]
 fn periodogram() {
     took_every_spec(&window_operator(Periodogram::new).run());
+    took_every_spec(&window_operator(|| Periodogram::new().precision(Precision::Single)).run());
 }
 
 #[test]
@@ -41,6 +43,8 @@ fn band_power() {
     let slow = || BandPower::bands([("slow", 0.5..4.0), ("theta", 4.0..6.0)]);
     took_every_spec(&window_operator(move || slow().over_millis(500)).specs(specs(false)).run());
     took_every_spec(&window_operator(move || slow().segment_millis(400)).specs(specs(false)).run());
+    let single = move || slow().segment_millis(400).precision(Precision::Single);
+    took_every_spec(&window_operator(single).specs(specs(false)).run());
     let fast = || BandPower::bands([("ripple", 100.0..250.0), ("spikes", 300.0..3_000.0)]);
     took_every_spec(&window_operator(move || fast().over_millis(60)).specs(specs(true)).run());
     took_every_spec(
@@ -60,6 +64,8 @@ fn spectrum() {
     took_every_spec(&window_operator(fine).specs(specs(false)).run());
     let fast = || Spectrum::new().over_millis(60).segment_millis(20).up_to_hz(3_000.0);
     took_every_spec(&window_operator(fast).specs(specs(true)).run());
+    let single = move || fast().precision(Precision::Single);
+    took_every_spec(&window_operator(single).specs(specs(true)).run());
 }
 
 #[test]

@@ -4,6 +4,7 @@ use neuraflow_core::checkpoint::{RestoreError, SnapshotReader, SnapshotWriter};
 use neuraflow_core::model::{Chunk, Span};
 use neuraflow_core::operator::{OperatorError, SignalSpec};
 
+use crate::kernel::Value;
 use crate::shape::{Rows, same_length};
 
 /// A ring of the last `length` samples of each row, missing ones (NaN) included.
@@ -86,10 +87,10 @@ impl LookBack {
     }
 
     /// Copies a row, oldest sample first, into `out` in place of what is there.
-    pub(crate) fn copy<'a>(&self, row: usize, out: &'a mut Vec<f64>) -> &'a [f64] {
+    pub(crate) fn copy<'a, T: Value>(&self, row: usize, out: &'a mut Vec<T>) -> &'a [T] {
         let (tail, head) = self.rings[row].split_at(self.next);
         out.clear();
-        out.extend(head.iter().chain(tail).map(|stored| f64::from(*stored)));
+        out.extend(head.iter().chain(tail).map(|stored| T::from_f64(f64::from(*stored))));
         out
     }
 
@@ -149,7 +150,7 @@ mod tests {
     #[test]
     fn it_holds_the_last_samples_however_they_come() {
         for size in [1, 3, 9, 10, 11, 40] {
-            let ((mut look_back, rows), mut out) = (ring(10), Vec::new());
+            let ((mut look_back, rows), mut out) = (ring(10), Vec::<f64>::new());
             for first in (0..80).step_by(size) {
                 let end = first + size as u64;
                 look_back.push(&chunk(first..end), &rows);

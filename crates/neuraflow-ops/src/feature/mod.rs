@@ -5,6 +5,7 @@ mod band_passes;
 mod band_power;
 mod channel_statistic;
 mod coherence;
+mod computed_in;
 #[cfg(feature = "linalg")]
 mod covariance;
 mod envelope_power;

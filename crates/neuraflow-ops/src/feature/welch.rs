@@ -1,13 +1,16 @@
 //! The power spectral density of every channel over a look-back: what band power and spectrum share.
 
+mod densities;
+
 use ndarray::ArrayView2;
 use neuraflow_core::checkpoint::{RestoreError, SnapshotReader, SnapshotWriter};
 use neuraflow_core::model::{SamplingRate, Span, Window};
 use neuraflow_core::operator::{Latency, OperatorError, WindowSpec};
 
-use super::LookBack;
-use crate::kernel::{Detrend, KernelError, LANES, Psd, PsdLanes, Value, Window as Taper};
+use super::{LookBack, computed_in};
+use crate::kernel::{Detrend, KernelError, Precision, SegmentPlan, Value, Window as Taper};
 use crate::shape::{Rows, same_channels};
+use densities::Densities;
 
 /// Welch's method (mean taken off, periodic Hann taper, segments that overlap by half) over a look-back that ends with
 /// the window. Settings, and, once prepared, the memory.
@@ -15,46 +18,16 @@ use crate::shape::{Rows, same_channels};
 pub(super) struct Welch {
     over: Span,
     segment: Option<Span>,
+    precision: Precision,
     rows: Rows,
     state: Option<State>,
 }
-
-/// With fewer rows the memory for lanes would be more than that of the look-back.
-const ROWS_FOR_LANES: usize = 4 * LANES;
 
 struct State {
     look_back: LookBack,
     segments: Segments,
     /// Planned from the start, or once a long look-back is full.
-    psd: Option<Psd>,
-    samples: Vec<f64>,
-    density: Vec<f64>,
-    lanes: Option<Lanes>,
-}
-
-/// The memory to compute several rows side by side.
-struct Lanes {
-    psd: PsdLanes,
-    samples: Vec<[f64; LANES]>,
-    density: Vec<[f64; LANES]>,
-}
-
-impl Lanes {
-    fn new(psd: &Psd) -> Self {
-        Self { psd: PsdLanes::new(psd), samples: Vec::new(), density: vec![[0.0; LANES]; psd.bins()] }
-    }
-
-    /// Computes the rows from `first` on, with room for the samples of one. False where a value is missing.
-    fn rows(&mut self, first: usize, look_back: &LookBack, row: &mut Vec<f64>, psd: &Psd) -> bool {
-        for lane in 0..LANES {
-            let values = look_back.copy(first + lane, row);
-            self.samples.resize(values.len(), [0.0; LANES]);
-            for (wide, value) in self.samples.iter_mut().zip(values) {
-                wide[lane] = *value;
-            }
-        }
-        self.psd.process(psd, &self.samples, &mut self.density)
-    }
+    densities: Option<Densities>,
 }
 
 /// The longest segment that is planned before its samples are there: a second at 30 kHz. What is longer may be no more
@@ -82,9 +55,10 @@ impl Segments {
     }
 
     /// The plan that computes it.
-    pub(super) fn plan(&self) -> Result<Psd, OperatorError> {
-        Psd::new(self.length, self.overlap, Taper::Hann, Detrend::Constant, self.rate)
-            .map_err(|e| refused(&e))
+    fn plan(&self, precision: Precision) -> Result<Densities, OperatorError> {
+        let Self { length, overlap, rate } = *self;
+        let plan = SegmentPlan::new(length, overlap, Taper::Hann, Detrend::Constant, rate);
+        Ok(Densities::new(plan.map_err(|e| refused(&e))?, precision))
     }
 }
 
@@ -96,7 +70,8 @@ impl std::fmt::Debug for State {
 
 impl Default for Welch {
     fn default() -> Self {
-        Self { over: Span::secs(1), segment: None, rows: Rows::default(), state: None }
+        let (over, precision) = (Span::secs(1), Precision::default());
+        Self { over, segment: None, precision, rows: Rows::default(), state: None }
     }
 }
 
@@ -107,6 +82,10 @@ impl Welch {
 
     pub(super) fn segment_millis(&mut self, millis: i64) {
         self.segment = Some(Span::millis(millis));
+    }
+
+    pub(super) fn precision(&mut self, precision: Precision) {
+        self.precision = precision;
     }
 
     /// The rows that were prepared.
@@ -134,9 +113,9 @@ impl Welch {
         self.rows = Rows::of(&spec.signal.channels)?;
         let look_back = LookBack::new(self.over, &self.rows, &spec.signal)?;
         let segments = self.segments(spec.signal.rate)?;
-        let psd = (segments.length <= PLANNED_AHEAD).then(|| segments.plan()).transpose()?;
-        let (samples, density) = (Vec::new(), Vec::new());
-        self.state = Some(State { look_back, segments, psd, samples, density, lanes: None });
+        let plan = || segments.plan(self.precision);
+        let densities = (segments.length <= PLANNED_AHEAD).then(plan).transpose()?;
+        self.state = Some(State { look_back, segments, densities });
         Ok(segments)
     }
 
@@ -144,46 +123,29 @@ impl Welch {
     pub(super) fn process(
         &mut self,
         input: &Window,
-        mut each: impl FnMut(usize, &[f64]),
+        each: impl FnMut(usize, &[f64]),
     ) -> Result<(), OperatorError> {
         same_channels(self.rows.width, input.samples.channels())?;
-        let Some(State { look_back, segments, psd, samples, density, lanes }) = &mut self.state else {
+        let Some(State { look_back, segments, densities }) = &mut self.state else {
             return Ok(());
         };
         look_back.push(&input.samples, &self.rows);
         if look_back.is_full() {
-            let psd = match psd {
-                Some(psd) => psd,
-                unplanned => unplanned.insert(segments.plan()?),
+            let densities = match densities {
+                Some(densities) => densities,
+                unplanned => unplanned.insert(segments.plan(self.precision)?),
             };
-            density.resize(segments.bins(), 0.0);
-            let (rows, mut side_by_side) = (self.rows.len(), 0);
-            if rows >= ROWS_FOR_LANES {
-                let lanes = lanes.get_or_insert_with(|| Lanes::new(psd));
-                while side_by_side + LANES <= rows && lanes.rows(side_by_side, look_back, samples, psd) {
-                    for lane in 0..LANES {
-                        for (value, bin) in density.iter_mut().zip(&lanes.density) {
-                            *value = bin[lane];
-                        }
-                        each(side_by_side + lane, density);
-                    }
-                    side_by_side += LANES;
-                }
-            }
-            for row in side_by_side..rows {
-                psd.process(look_back.copy(row, samples), density).map_err(|e| refused(&e))?;
-                each(row, density);
-            }
+            densities.of_rows(look_back, self.rows.len(), each);
         }
         Ok(())
     }
 
-    /// The density of each column of `[sample][channel]` over the last look-back, by a plan of [`Welch::segments`].
+    /// The density of each column of `[sample][channel]` over the last look-back, by [`Welch::segments`] of this rate.
     pub(super) fn of_array<T: Value>(
         &self,
         values: ArrayView2<'_, T>,
         rate: SamplingRate,
-        psd: &mut Psd,
+        segments: Segments,
         mut each: impl FnMut(usize, &[f64]),
     ) -> Result<(), OperatorError> {
         let length = rate.samples_in(self.over) as usize;
@@ -192,11 +154,10 @@ impl Welch {
             expected: format!("at least the {length} of the look-back"),
             found: values.nrows().to_string(),
         })?;
-        let mut density = vec![0.0; psd.bins()];
+        let mut densities = segments.plan(self.precision)?;
         for (row, column) in values.columns().into_iter().enumerate() {
             let samples: Vec<f64> = column.iter().skip(skip).map(|value| value.to_f64()).collect();
-            psd.process(&samples, &mut density).map_err(|e| refused(&e))?;
-            each(row, &density);
+            each(row, densities.of(&samples));
         }
         Ok(())
     }
@@ -214,11 +175,14 @@ impl Welch {
     pub(super) fn snapshot(&self, writer: &mut SnapshotWriter) {
         if let Some(state) = &self.state {
             state.look_back.snapshot(writer);
+            computed_in::put(self.precision, writer);
         }
     }
 
     pub(super) fn restore(&mut self, reader: &mut SnapshotReader<'_>) -> Result<(), RestoreError> {
-        self.state.as_mut().map_or(Ok(()), |state| state.look_back.restore(reader))
+        let Some(state) = &mut self.state else { return Ok(()) };
+        state.look_back.restore(reader)?;
+        computed_in::take(self.precision, reader)
     }
 }
 

@@ -5,8 +5,9 @@
 
 use core::f64::consts::PI;
 
-use num_complex::Complex64;
+use num_complex::{Complex, Complex64};
 
+use super::Value;
 use super::cell::Cell;
 
 /// Prime factors up to this are transformed directly; a length with a greater one goes through Bluestein.
@@ -33,9 +34,14 @@ pub(super) fn root(k: usize, n: usize) -> Complex64 {
     Complex64::new(if left { -cos } else { cos }, if below { sin } else { -sin })
 }
 
+/// A root in the precision of the transform.
+pub(super) fn rounded<S: Value>(root: Complex64) -> Complex<S> {
+    Complex { re: S::from_f64(root.re), im: S::from_f64(root.im) }
+}
+
 /// A forward transform X(k) = Σ x(j) e^(−2πi jk / n) of one length, in place.
 #[derive(Debug, Clone)]
-pub(super) enum Fft<C> {
+pub(super) enum Fft<C: Cell> {
     Direct(Stockham<C>),
     Chirp(Bluestein<C>),
 }
@@ -80,9 +86,9 @@ fn factors(mut n: usize) -> Vec<usize> {
 
 /// Self-sorting mixed-radix transform (T. G. Stockham 1966; P. N. Swarztrauber 1987, "Multiprocessor FFTs").
 #[derive(Debug, Clone)]
-pub(super) struct Stockham<C> {
+pub(super) struct Stockham<C: Cell> {
     factors: Vec<usize>,
-    roots: Vec<Complex64>,
+    roots: Vec<Complex<C::Scalar>>,
     other: Vec<C>,
     leg: Vec<C>,
 }
@@ -93,7 +99,7 @@ impl<C: Cell> Stockham<C> {
         let widest = factors.iter().copied().max().unwrap_or(1);
         Self {
             factors,
-            roots: (0..n).map(|k| root(k, n)).collect(),
+            roots: (0..n).map(|k| rounded(root(k, n))).collect(),
             other: vec![C::ZERO; n],
             leg: vec![C::ZERO; widest],
         }
@@ -108,11 +114,11 @@ impl<C: Cell> Stockham<C> {
             let roots = &self.roots[..];
             // A factor that the compiler knows keeps its values in registers.
             match *factor {
-                2 => stage(from, to, roots, [span, stride], &mut [C::ZERO; 2]),
-                3 => stage(from, to, roots, [span, stride], &mut [C::ZERO; 3]),
-                4 => stage(from, to, roots, [span, stride], &mut [C::ZERO; 4]),
-                5 => stage(from, to, roots, [span, stride], &mut [C::ZERO; 5]),
-                factor => stage(from, to, roots, [span, stride], &mut self.leg[..factor]),
+                2 => stage::<C, 2>(from, to, roots, [span, stride]),
+                3 => stage::<C, 3>(from, to, roots, [span, stride]),
+                4 => stage::<C, 4>(from, to, roots, [span, stride]),
+                5 => stage::<C, 5>(from, to, roots, [span, stride]),
+                factor => rare_stage(from, to, roots, [span, stride], &mut self.leg[..factor]),
             }
             (from, to) = (to, from);
             (span, stride) = (span / factor, stride * factor);
@@ -123,51 +129,105 @@ impl<C: Cell> Stockham<C> {
     }
 }
 
-/// One stage, by as many values as `leg` has, from `x` to `other`.
+/// One stage, by the factor `P`, from `x` to `other`.
 #[inline(always)]
-fn stage<C: Cell>(
+fn stage<C: Cell, const P: usize>(
     x: &[C],
     other: &mut [C],
-    roots: &[Complex64],
+    roots: &[Complex<C::Scalar>],
     [span, stride]: [usize; 2],
-    leg: &mut (impl AsMut<[C]> + ?Sized),
 ) {
-    let leg = leg.as_mut();
+    let (rest, step) = (span / P, roots.len() / P);
+    let mut turns = [roots[0]; P];
+    for (turn, root) in turns.iter_mut().enumerate() {
+        *root = roots[step * turn];
+    }
+    for (k, mut out) in other.chunks_exact_mut(stride * P).enumerate() {
+        // Slices of one length, so that nothing is left to check where the values are.
+        let (mut legs, mut factors) = ([&x[..stride]; P], [roots[0]; P]);
+        let mut outs = [(); P].map(
+            #[inline(always)]
+            |()| {
+                let (head, tail) = std::mem::take(&mut out).split_at_mut(stride);
+                out = tail;
+                head
+            },
+        );
+        for j in 0..P {
+            legs[j] = &x[stride * (k + rest * j)..][..stride];
+            factors[j] = roots[stride * j * k];
+        }
+        for q in 0..stride {
+            let mut leg = [C::ZERO; P];
+            for j in 0..P {
+                leg[j] = legs[j][q];
+            }
+            butterfly(
+                &mut leg,
+                &turns,
+                #[inline(always)]
+                |r, value| outs[r][q] = value.times_root(factors[r], r * k),
+            );
+        }
+    }
+}
+
+/// One stage by any factor, as many as `leg` has values.
+#[inline(always)]
+fn rare_stage<C: Cell>(
+    x: &[C],
+    other: &mut [C],
+    roots: &[Complex<C::Scalar>],
+    [span, stride]: [usize; 2],
+    leg: &mut [C],
+) {
     let factor = leg.len();
-    let rest = span / factor;
+    let (rest, step) = (span / factor, roots.len() / factor);
+    let mut turns = [roots[0]; LARGEST_DIRECT];
+    for (turn, root) in turns.iter_mut().take(factor).enumerate() {
+        *root = roots[step * turn];
+    }
     for k in 0..rest {
         for q in 0..stride {
             for (j, value) in leg.iter_mut().enumerate() {
                 *value = x[q + stride * (k + rest * j)];
             }
             let at = q + stride * factor * k;
-            let mut put = |r: usize, value: C| {
-                // The index stays below n: r·k < factor · rest = span, and stride · span = n.
-                other[at + stride * r] = value.times(roots[stride * r * k]);
-            };
-            match &mut *leg {
-                [a, b] => {
-                    put(0, *a + *b);
-                    put(1, *a - *b);
-                }
-                [a, b, c, d] => {
-                    let (even, odd) = (*a + *c, *b + *d);
-                    let (low, high) = (*a - *c, *b - *d);
-                    let turned = high.turned();
-                    put(0, even + odd);
-                    put(1, low + turned);
-                    put(2, even - odd);
-                    put(3, low - turned);
-                }
-                leg => odd_butterfly(leg, roots, put),
-            }
+            // The index stays below n: r·k < factor · rest = span, and stride · span = n.
+            butterfly(
+                leg,
+                &turns,
+                #[inline(always)]
+                |r, value| other[at + stride * r] = value.times_root(roots[stride * r * k], r * k),
+            );
         }
+    }
+}
+
+/// The transform of a few values, given `turns` of its own length; overwrites them.
+#[inline(always)]
+fn butterfly<C: Cell>(leg: &mut [C], turns: &[Complex<C::Scalar>], mut put: impl FnMut(usize, C)) {
+    match leg {
+        [a, b] => {
+            put(0, *a + *b);
+            put(1, *a - *b);
+        }
+        [a, b, c, d] => {
+            let (even, odd) = (*a + *c, *b + *d);
+            let (low, high) = (*a - *c, *b - *d);
+            let turned = high.turned();
+            put(0, even + odd);
+            put(1, low + turned);
+            put(2, even - odd);
+            put(3, low - turned);
+        }
+        leg => odd_butterfly(leg, turns, put),
     }
 }
 
 /// Transform of odd length: legs j and p − j share their products with cosine and sine.
 #[inline(always)]
-fn odd_butterfly<C: Cell>(leg: &mut [C], roots: &[Complex64], mut put: impl FnMut(usize, C)) {
+fn odd_butterfly<C: Cell>(leg: &mut [C], turns: &[Complex<C::Scalar>], mut put: impl FnMut(usize, C)) {
     let p = leg.len();
     let half = p / 2;
     let (first, rest) = (leg[0], &mut leg[1..]);
@@ -176,7 +236,6 @@ fn odd_butterfly<C: Cell>(leg: &mut [C], roots: &[Complex64], mut put: impl FnMu
         (rest[j], rest[p - 2 - j]) = (a + b, a - b);
     }
     put(0, rest[..half].iter().fold(first, |sum, value| sum + *value));
-    let step = roots.len() / p;
     for r in 1..=half {
         let (mut even, mut odd) = (first, C::ZERO);
         let mut turn = 0;
@@ -185,7 +244,7 @@ fn odd_butterfly<C: Cell>(leg: &mut [C], roots: &[Complex64], mut put: impl FnMu
             if turn >= p {
                 turn -= p;
             }
-            let w = roots[step * turn];
+            let w = turns[turn];
             even = even + rest[j].scaled(w.re);
             odd = odd + rest[p - 2 - j].scaled(w.im);
         }
@@ -198,10 +257,10 @@ fn odd_butterfly<C: Cell>(leg: &mut [C], roots: &[Complex64], mut put: impl FnMu
 /// Any length as a convolution of a power-of-two length (L. Bluestein 1970, IEEE Trans. Audio Electroacoust.
 /// 18(4):451).
 #[derive(Debug, Clone)]
-pub(super) struct Bluestein<C> {
-    chirp: Vec<Complex64>,
+pub(super) struct Bluestein<C: Cell> {
+    chirp: Vec<Complex<C::Scalar>>,
     /// Transform of the conjugate chirp, over the convolution's length.
-    kernel: Vec<Complex64>,
+    kernel: Vec<Complex<C::Scalar>>,
     inner: Stockham<C>,
     work: Vec<C>,
 }
@@ -221,7 +280,12 @@ impl<C: Cell> Bluestein<C> {
         for value in &mut kernel {
             *value /= length as f64;
         }
-        Self { chirp, kernel, inner: Stockham::new(length), work: vec![C::ZERO; length] }
+        Self {
+            chirp: chirp.into_iter().map(rounded).collect(),
+            kernel: kernel.into_iter().map(rounded).collect(),
+            inner: Stockham::new(length),
+            work: vec![C::ZERO; length],
+        }
     }
 
     #[inline(always)]
@@ -230,12 +294,15 @@ impl<C: Cell> Bluestein<C> {
         for ((work, x), chirp) in self.work.iter_mut().zip(&*x).zip(&self.chirp) {
             *work = x.times(*chirp);
         }
-        self.inner.forward(&mut self.work);
-        // The inverse transform is the forward one between two conjugations.
-        for (work, kernel) in self.work.iter_mut().zip(&self.kernel) {
-            *work = work.times(*kernel).conj();
+        // The inverse transform is the forward one between two conjugations. A loop, so that it is compiled once.
+        for is_inverse in [false, true] {
+            self.inner.forward(&mut self.work);
+            if !is_inverse {
+                for (work, kernel) in self.work.iter_mut().zip(&self.kernel) {
+                    *work = work.times(*kernel).conj();
+                }
+            }
         }
-        self.inner.forward(&mut self.work);
         for ((x, work), chirp) in x.iter_mut().zip(&self.work).zip(&self.chirp) {
             *x = work.conj().times(*chirp);
         }

@@ -36,8 +36,10 @@ mod window;
 
 pub(crate) use analytic::Analytic;
 pub use band::Band;
+pub(crate) use cell::{DOUBLES, SINGLES};
 pub use design::{MAX_ORDER, Response, butterworth, chebyshev1, chebyshev2, elliptic, notch};
 pub use dft::RealDft;
+pub(crate) use dft::SideBySide;
 pub use dft_power::DftPower;
 pub use error::{DesignError, KernelError};
 pub use fir::{MAX_TAPS, firwin, minimum_phase};
@@ -49,6 +51,6 @@ pub(crate) use slepian::{Slepian, slepians};
 pub(crate) use solve::solve_positive;
 pub use sos::{Missing, Precision, SosFilter, SosState};
 pub use spectrum::{Detrend, Psd};
-pub(crate) use spectrum::{LANES, PsdLanes};
+pub(crate) use spectrum::{PsdLanes, SegmentPlan};
 pub use value::{Value, gather_channel};
 pub use window::Window;

@@ -2,11 +2,9 @@
 
 mod lanes;
 
-use num_complex::Complex64;
-
 use super::stats::sum;
-use super::{KernelError, RealDft, Window};
-pub(crate) use lanes::{LANES, PsdLanes};
+use super::{KernelError, Window};
+pub(crate) use lanes::PsdLanes;
 
 /// What is taken off a segment before its spectrum.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,23 +36,23 @@ pub enum Detrend {
 /// ```
 #[derive(Debug, Clone)]
 pub struct Psd {
+    segments: SegmentPlan,
+    one: PsdLanes<f64, 1>,
+}
+
+/// What segments a density is averaged over, and how they are weighted.
+#[derive(Debug, Clone)]
+pub(crate) struct SegmentPlan {
     taper: Vec<f64>,
     hop: usize,
     detrend: Detrend,
     sampling_rate: f64,
     scale: f64,
-    transform: RealDft,
-    segment: Vec<f64>,
-    spectrum: Vec<Complex64>,
 }
 
-impl Psd {
-    /// Plans segments of `nperseg` samples of which consecutive ones share `noverlap`.
-    ///
-    /// # Errors
-    /// An empty segment, an overlap that is not below the segment's length, a sampling rate that is not
-    /// positive and finite.
-    pub fn new(
+impl SegmentPlan {
+    /// As [`Psd::new`].
+    pub(crate) fn new(
         nperseg: usize,
         noverlap: usize,
         window: Window,
@@ -71,18 +69,40 @@ impl Psd {
             return Err(KernelError::SamplingRate { found: sampling_rate });
         }
         let taper = window.values(nperseg);
-        let transform = RealDft::new(nperseg)?;
         let energy: Vec<f64> = taper.iter().map(|w| w * w).collect();
-        Ok(Self {
-            hop: nperseg - noverlap,
-            detrend,
-            sampling_rate,
-            scale: 1.0 / (sampling_rate * sum(&energy)),
-            segment: vec![0.0; nperseg],
-            spectrum: vec![Complex64::default(); transform.bins()],
-            transform,
-            taper,
-        })
+        let scale = 1.0 / (sampling_rate * sum(&energy));
+        Ok(Self { hop: nperseg - noverlap, detrend, sampling_rate, scale, taper })
+    }
+
+    /// Bins of the density.
+    pub(crate) fn bins(&self) -> usize {
+        self.taper.len() / 2 + 1
+    }
+
+    /// All but 0 Hz and, for an even length, half the sampling rate stand for two bins of the full spectrum.
+    #[inline(always)]
+    fn scale_of(&self, bin: usize, count: usize) -> f64 {
+        let doubled = 1..self.taper.len().div_ceil(2);
+        let sides = if doubled.contains(&bin) { 2.0 } else { 1.0 };
+        sides * self.scale / count as f64
+    }
+}
+
+impl Psd {
+    /// Plans segments of `nperseg` samples of which consecutive ones share `noverlap`.
+    ///
+    /// # Errors
+    /// An empty segment, an overlap that is not below the segment's length, a sampling rate that is not
+    /// positive and finite.
+    pub fn new(
+        nperseg: usize,
+        noverlap: usize,
+        window: Window,
+        detrend: Detrend,
+        sampling_rate: f64,
+    ) -> Result<Self, KernelError> {
+        let segments = SegmentPlan::new(nperseg, noverlap, window, detrend, sampling_rate)?;
+        Ok(Self { one: PsdLanes::new(&segments), segments })
     }
 
     /// Plans a periodogram over `samples` samples: `scipy.signal.periodogram`.
@@ -107,17 +127,17 @@ impl Psd {
 
     /// Samples in a segment.
     pub fn segment_len(&self) -> usize {
-        self.taper.len()
+        self.segments.taper.len()
     }
 
     /// Bins of the density, from 0 Hz to at most half the sampling rate.
     pub fn bins(&self) -> usize {
-        self.taper.len() / 2 + 1
+        self.segments.bins()
     }
 
     /// Frequency of a bin, in Hz.
     pub fn frequency(&self, bin: usize) -> f64 {
-        bin as f64 * self.sampling_rate / self.taper.len() as f64
+        bin as f64 * self.segments.sampling_rate / self.segment_len() as f64
     }
 
     /// Averages the segments of `x` (one channel) into `density` and returns how many there were.
@@ -144,44 +164,7 @@ impl Psd {
         if density.len() != self.bins() {
             return Err(KernelError::Length { what: "density", expected: self.bins(), found: density.len() });
         }
-        density.fill(0.0);
-        let mut segments = 0;
-        for segment in x.windows(self.taper.len()).step_by(self.hop) {
-            if segment.iter().all(|value| value.is_finite()) {
-                self.add_periodogram(segment, density)?;
-                segments += 1;
-            }
-        }
-        if segments == 0 {
-            density.fill(f64::NAN);
-            return Ok(0);
-        }
-        for (bin, value) in density.iter_mut().enumerate() {
-            *value *= self.scale_of(bin, segments);
-        }
-        Ok(segments)
-    }
-
-    /// All but 0 Hz and, for an even length, half the sampling rate stand for two bins of the full spectrum.
-    #[inline(always)]
-    fn scale_of(&self, bin: usize, segments: usize) -> f64 {
-        let doubled = 1..self.taper.len().div_ceil(2);
-        let sides = if doubled.contains(&bin) { 2.0 } else { 1.0 };
-        sides * self.scale / segments as f64
-    }
-
-    fn add_periodogram(&mut self, segment: &[f64], density: &mut [f64]) -> Result<(), KernelError> {
-        let offset = match self.detrend {
-            Detrend::None => 0.0,
-            Detrend::Constant => sum(segment) / segment.len() as f64,
-        };
-        for ((tapered, value), weight) in self.segment.iter_mut().zip(segment).zip(&self.taper) {
-            *tapered = (value - offset) * weight;
-        }
-        self.transform.forward(&self.segment, &mut self.spectrum)?;
-        for (value, bin) in density.iter_mut().zip(&self.spectrum) {
-            *value += bin.re * bin.re + bin.im * bin.im;
-        }
-        Ok(())
+        let (x, density) = (x.as_chunks().0, density.as_chunks_mut().0);
+        Ok(self.one.process(&self.segments, x, density).unwrap_or(0))
     }
 }

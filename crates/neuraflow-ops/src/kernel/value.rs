@@ -4,11 +4,22 @@ use super::KernelError;
 
 /// What kernels need of a number; in a private module, so that no other type is a [`Value`].
 pub(super) mod sealed {
-    use core::ops::{Add, Mul, Sub};
+    use core::fmt::Debug;
+    use core::ops::{Add, Mul, Neg, Sub};
 
     pub trait Real:
-        Copy + Default + PartialOrd + Add<Output = Self> + Sub<Output = Self> + Mul<Output = Self>
+        Copy
+        + Debug
+        + Default
+        + PartialOrd
+        + Add<Output = Self>
+        + Sub<Output = Self>
+        + Mul<Output = Self>
+        + Neg<Output = Self>
     {
+        const ZERO: Self;
+        /// Whether sums in this type round what samples in `f32` hold: offsets are then taken off beforehand.
+        const IS_SINGLE: bool;
         /// The greatest finite number.
         const GREATEST: f64;
         /// State in this type takes no value of a greater magnitude, which counts as missing: it could overflow
@@ -19,6 +30,8 @@ pub(super) mod sealed {
     }
 
     impl Real for f32 {
+        const ZERO: Self = 0.0;
+        const IS_SINGLE: bool = true;
         const GREATEST: f64 = f32::MAX as f64;
         const LARGEST: f64 = 1e20;
 
@@ -29,6 +42,8 @@ pub(super) mod sealed {
     }
 
     impl Real for f64 {
+        const ZERO: Self = 0.0;
+        const IS_SINGLE: bool = false;
         const GREATEST: f64 = f64::MAX;
         const LARGEST: f64 = 1e100;
 

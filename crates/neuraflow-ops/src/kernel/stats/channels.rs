@@ -88,8 +88,9 @@ fn rms_of_block<T: Value, const W: usize>(
 
 /// Sums of several channels, each in the tree of [`sum`](super::sum).
 #[inline(always)]
-pub(in crate::kernel) fn sums<const W: usize>(values: &[[f64; W]]) -> [f64; W] {
-    sums_of(values.as_flattened(), W, |sample| sample.first_chunk().copied().unwrap_or([0.0; W]))
+pub(in crate::kernel) fn sums<T: Value, const W: usize>(values: &[[T; W]]) -> [f64; W] {
+    let lanes = |sample: &[T]| sample.first_chunk::<W>().map_or([0.0; W], |values| values.map(T::to_f64));
+    sums_of(values.as_flattened(), W, lanes)
 }
 
 /// Sums of a function of the values of a block of channels, each in the tree of [`sum`](super::sum).
