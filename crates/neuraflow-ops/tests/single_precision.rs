@@ -140,11 +140,6 @@ fn hostile(samples: usize) -> Vec<(&'static str, Vec<f32>)> {
     found
 }
 
-/// A length that is a large prime goes through three transforms of twice its length.
-fn limit(samples: usize) -> f64 {
-    if samples == 1009 { 5e-6 } else { 2e-6 }
-}
-
 #[test]
 fn offsets_drifts_and_impulses_cost_no_digits() {
     let mut worst = (0.0, 0.0);
@@ -152,7 +147,7 @@ fn offsets_drifts_and_impulses_cost_no_digits() {
         for (name, values) in hostile(samples) {
             let found = periodogram(&values, 1, Precision::Single);
             let error = error(&found, &periodogram(&values, 1, Precision::Double));
-            assert!(error <= limit(samples), "{name}, {samples} samples: {error:e}");
+            assert!(error <= 2e-6, "{name}, {samples} samples: {error:e}");
             worst.0 = f64::max(worst.0, error);
         }
     }
@@ -165,7 +160,7 @@ fn offsets_drifts_and_impulses_cost_no_digits() {
                     spectrum.of_samples(&values, 1, rate).unwrap()
                 };
                 let error = error(&spectrum(Precision::Single), &spectrum(Precision::Double));
-                assert!(error <= limit(samples), "{name}, {rate}, segments of {segment} ms: {error:e}");
+                assert!(error <= 2e-6, "{name}, {rate}, segments of {segment} ms: {error:e}");
                 worst.1 = f64::max(worst.1, error);
             }
         }

@@ -87,8 +87,7 @@ impl BandPower {
 
     /// Computes in this precision; [`Precision::Double`] without it. [`Precision::Single`] transforms in `f32`, eight channels
     /// side by side where there are many. Mean and taper are taken in `f64` before anything is rounded, so that an offset
-    /// costs no digits; bins are off by 2e-6 of the greatest at most (5e-6 where
-    /// a segment has a prime factor above 61). A state goes back to the precision it was written in.
+    /// costs no digits; bins are off by 2e-6 of the greatest at most. A state goes back to the precision it was written in.
     ///
     /// ```
     /// use neuraflow_ops::kernel::Precision;

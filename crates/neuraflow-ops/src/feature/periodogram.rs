@@ -60,8 +60,7 @@ impl Periodogram {
 
     /// Computes in this precision; [`Precision::Double`] without it. [`Precision::Single`] sums in `f32`, after the first
     /// sample, or the mean, has been taken off all, so that an offset costs no digits: bins but the first are off by 2e-6 of the greatest of
-    /// them at most (5e-6 where a window of more than 64 samples has a prime factor above 61). Magnitudes above 1e14 may count
-    /// as missing. A state goes back to the precision it was written in. What is plain ([`of_samples`](Self::of_samples)) is
+    /// them at most. Magnitudes above 1e14 may count as missing. A state goes back to the precision it was written in. What is plain ([`of_samples`](Self::of_samples)) is
     /// computed in double precision; [`DftPower`] has the choice.
     ///
     /// ```

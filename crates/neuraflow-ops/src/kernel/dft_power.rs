@@ -21,8 +21,7 @@ use transform::Transform;
 /// [`Precision::Single`] is asked for, with the same bits on every processor.
 ///
 /// In single precision an offset is taken off before anything is rounded, so that it costs the other bins no digits. Powers
-/// are then exact to 2e-6 of the greatest of a channel, the first bin left out (5e-6 where the length has a prime factor
-/// above 61). A channel of magnitudes above 1e14 may count as missing: f32 does not hold the squares of its sums.
+/// are then exact to 2e-6 of the greatest of a channel, the first bin left out. A channel of magnitudes above 1e14 may count as missing: f32 does not hold the squares of its sums.
 ///
 /// ```
 /// use neuraflow_ops::kernel::DftPower;

@@ -112,8 +112,10 @@ fn direct<T: Value, S: Value, const ROOM: usize, const BINS: usize>(
     powers: &mut [f64],
 ) {
     // An offset is in no bin but the first. In f32 it would take the digits of all others: what is summed there are
-    // differences from the first sample, and, where many add up, from the mean.
-    let from = if S::IS_SINGLE { lanes(&values[first..channels]) } else { [T::ZERO; LANES] };
+    // differences from the first sample, or, where many add up, from the mean.
+    let (is_few, is_rounded) = (samples <= FEW, !T::IS_SINGLE);
+    let is_first_off = S::IS_SINGLE && (is_few || is_rounded);
+    let from = if is_first_off { lanes(&values[first..channels]) } else { [T::ZERO; LANES] };
     let mut x = [[S::ZERO; LANES]; ROOM];
     for (x, sample) in x.iter_mut().zip(values.chunks_exact(channels)) {
         let values = lanes(&sample[first..]);
@@ -121,11 +123,10 @@ fn direct<T: Value, S: Value, const ROOM: usize, const BINS: usize>(
             x[lane] = S::from_f64(values[lane].to_f64() - from[lane].to_f64());
         }
     }
-    let offset = if S::IS_SINGLE && samples > FEW {
-        take_mean_off(&mut x[..samples], from)
-    } else {
-        from.map(T::to_f64)
-    };
+    let mut offset = from.map(T::to_f64);
+    if S::IS_SINGLE && !is_few {
+        offset = take_mean_off(&mut x[..samples], offset);
+    }
     let sum = fold(&mut x[..samples]);
     let mut whole = sum;
     let pairs = samples / 2;

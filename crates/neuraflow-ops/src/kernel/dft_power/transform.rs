@@ -73,15 +73,15 @@ impl<S: SideBySide<W>, const W: usize> Lanes<S, W> {
         gather(values, channels, width, *samples, blocks);
         let blocks = blocks.chunks_exact_mut(*samples).zip(values[..width].chunks(W));
         for ((x, first), powers) in blocks.zip(powers.chunks_mut(W * bins)) {
-            let offset = if S::IS_SINGLE { take_mean_off(x, lanes(first)) } else { [0.0; W] };
+            let offset =
+                if S::IS_SINGLE { take_mean_off(x, taken::<T, S, W>(&lanes(first))) } else { [0.0; W] };
             S::forward(transform, x, spectrum);
             write(spectrum, offset, *samples, powers);
         }
     }
 }
 
-/// Puts the first `width` channels of `values` into blocks of lanes, zeros beyond the last. In single precision they become
-/// differences from their first sample, exact ones where an offset is all that is great about them.
+/// Puts the first `width` channels of `values` into blocks of lanes, zeros beyond the last.
 #[inline(always)]
 fn gather<T: Value, S: Value, const W: usize>(
     values: &[T],
@@ -108,13 +108,19 @@ fn gather<T: Value, S: Value, const W: usize>(
     }
 }
 
+/// What is taken off a sample before it is rounded, given the first one: that one, as then an offset takes no digits. Samples in
+/// `f32` are not rounded.
+#[inline(always)]
+fn taken<T: Value, S: Value, const W: usize>(first: &[T; W]) -> [f64; W] {
+    if S::IS_SINGLE && !T::IS_SINGLE { first.map(T::to_f64) } else { [0.0; W] }
+}
+
 /// What goes into the transform of a sample, given the first one.
 #[inline(always)]
 fn difference<T: Value, S: Value, const W: usize>(sample: &[T; W], first: &[T; W]) -> [S; W] {
-    let mut x = [S::ZERO; W];
+    let (mut x, offset) = ([S::ZERO; W], taken::<T, S, W>(first));
     for lane in 0..W {
-        let offset = if S::IS_SINGLE { first[lane].to_f64() } else { 0.0 };
-        x[lane] = S::from_f64(sample[lane].to_f64() - offset);
+        x[lane] = S::from_f64(sample[lane].to_f64() - offset[lane]);
     }
     x
 }
@@ -130,10 +136,10 @@ fn lanes<T: Value, const W: usize>(values: &[T]) -> [T; W] {
     lanes
 }
 
-/// Takes what is left of the mean off each lane, where the first sample was no good guess of it, and answers the whole mean.
-/// How it is rounded as it is taken off shows in the first bin alone, whose power is the mean's.
+/// Takes the mean off each lane, and answers it, with what had been taken off before. How it is rounded as it is taken off shows
+/// in the first bin alone, whose power is the mean's.
 #[inline(always)]
-pub(super) fn take_mean_off<T: Value, S: Value, const W: usize>(x: &mut [[S; W]], first: [T; W]) -> [f64; W] {
+pub(super) fn take_mean_off<S: Value, const W: usize>(x: &mut [[S; W]], before: [f64; W]) -> [f64; W] {
     let mut mean = sums(x).map(|sum| sum / x.len() as f64);
     let rest = mean.map(S::from_f64);
     for x in x {
@@ -142,7 +148,7 @@ pub(super) fn take_mean_off<T: Value, S: Value, const W: usize>(x: &mut [[S; W]]
         }
     }
     for lane in 0..W {
-        mean[lane] += first[lane].to_f64();
+        mean[lane] += before[lane];
     }
     mean
 }
