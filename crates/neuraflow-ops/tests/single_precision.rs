@@ -6,7 +6,6 @@
     reason = "a test's helpers fail by panicking"
 )]
 
-#[allow(dead_code, reason = "shared by the test binaries, each its own crate")]
 mod support;
 
 use std::sync::Arc;
