@@ -1,5 +1,6 @@
 //! Records that nobody can read go to a topic of their own, as they are, with where they were and what is wrong.
 
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use neuraflow_core::source::SourceError;
@@ -8,7 +9,7 @@ use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::KafkaError;
 use rdkafka::message::{DeliveryResult, Header, OwnedHeaders};
-use rdkafka::producer::{BaseRecord, Producer, ProducerContext, ThreadedProducer};
+use rdkafka::producer::{BaseRecord, ProducerContext, ThreadedProducer};
 
 use super::envelope::MAX_RECORD;
 use super::topic::{KafkaTopic, io_error};
@@ -22,9 +23,32 @@ pub(super) const MAX_LETTER: usize = 2 * MAX_RECORD;
 pub(super) struct DeadLetters {
     client: ThreadedProducer<Context>,
     topic: String,
+    on_the_way: Arc<OnTheWay>,
 }
 
-struct Context(KafkaWatch);
+/// How many letters are neither in the topic nor refused for good. The client's own waiting looks every tenth of a second, and a
+/// source, with all the devices behind it, would stand still as long for each record that nobody can read.
+#[derive(Default)]
+struct OnTheWay {
+    letters: Mutex<u64>,
+    fewer: Condvar,
+}
+
+impl OnTheWay {
+    fn letters(&self) -> MutexGuard<'_, u64> {
+        self.letters.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn done(&self) {
+        *self.letters() -= 1;
+        self.fewer.notify_all();
+    }
+}
+
+struct Context {
+    watch: KafkaWatch,
+    on_the_way: Arc<OnTheWay>,
+}
 
 impl ClientContext for Context {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
@@ -33,7 +57,7 @@ impl ClientContext for Context {
 
     fn error(&self, error: KafkaError, reason: &str) {
         tracing::warn!(%error, reason, "dead letters");
-        self.0.change(|stats| stats.trouble = Some(reason.to_owned()));
+        self.watch.change(|stats| stats.trouble = Some(reason.to_owned()));
     }
 }
 
@@ -42,9 +66,10 @@ impl ProducerContext for Context {
 
     fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
         match result {
-            Ok(_) => self.0.change(|stats| stats.dead_letters += 1),
+            Ok(_) => self.watch.change(|stats| stats.dead_letters += 1),
             Err((error, _)) => tracing::error!(%error, "a dead letter did not arrive"),
         }
+        self.on_the_way.done();
     }
 }
 
@@ -55,13 +80,15 @@ impl DeadLetters {
         config
             .set("enable.idempotence", "true")
             .set("compression.type", "lz4")
-            .set("linger.ms", "1")
+            .set("linger.ms", "0")
             .set("message.max.bytes", MAX_LETTER.to_string())
             // One waits for brokers as long as it takes, and its source with it.
             .set("message.timeout.ms", "0");
-        let client = config.create_with_context(Context(watch));
+        let on_the_way = Arc::<OnTheWay>::default();
+        let context = Context { watch, on_the_way: Arc::clone(&on_the_way) };
+        let client = config.create_with_context(context);
         let client = client.map_err(|error| io_error("make a producer for", &name, error))?;
-        Ok(Self { client, topic: name })
+        Ok(Self { client, topic: name, on_the_way })
     }
 
     /// Sends one on its way.
@@ -81,18 +108,22 @@ impl DeadLetters {
         if let Some(at) = message.timestamp().to_millis() {
             record = record.timestamp(at);
         }
+        *self.on_the_way.letters() += 1;
         if let Err((error, _)) = self.client.send(record) {
+            self.on_the_way.done();
             tracing::error!(%error, partition, offset, reason, "a malformed record that is no dead letter");
         }
     }
 
     /// Waits until what was sent has arrived, or brokers refuse it for good; false if it is `stopped` before.
-    pub(super) fn flush(&self, stopped: impl Fn() -> bool) -> bool {
-        while self.client.in_flight_count() > 0 {
+    pub(super) fn arrived(&self, stopped: impl Fn() -> bool) -> bool {
+        let mut letters = self.on_the_way.letters();
+        while *letters > 0 {
             if stopped() {
                 return false;
             }
-            let _ = self.client.flush(PATIENCE); // not all of it within that time
+            let fewer = self.on_the_way.fewer.wait_timeout(letters, PATIENCE);
+            letters = fewer.unwrap_or_else(PoisonError::into_inner).0;
         }
         true
     }

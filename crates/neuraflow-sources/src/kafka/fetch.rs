@@ -149,7 +149,7 @@ impl Task {
                 }
             }
             // No position passes a dead letter that has not arrived.
-            if malformed && !dead_letters.flush(|| self.stopped()) {
+            if malformed && !dead_letters.arrived(|| self.stopped()) {
                 return Ok(());
             }
         }
