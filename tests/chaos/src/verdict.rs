@@ -50,7 +50,7 @@ pub struct Verdict {
     pub opened: Vec<(Outage, u64, u64)>,
     /// The 99th percentile of the feedback's latency in calm, in microseconds.
     pub calm_us: f64,
-    /// The same while the table was away, where it was highest.
+    /// The same while the table was away, in all outages together.
     pub away_us: f64,
 }
 
@@ -97,10 +97,11 @@ impl Verdict {
     }
 }
 
-/// The 99th percentile of the feedback's latency in a time, in microseconds.
-pub fn feedback_p99(notes: &[Note], from: u64, until: u64) -> f64 {
+/// The 99th percentile of the feedback's latency in all these times together, in microseconds.
+pub fn feedback_p99(notes: &[Note], times: &[(u64, u64)]) -> f64 {
     let mut latencies = Histogram::<u64>::new(3).unwrap();
-    for note in notes.iter().filter(|note| (from..until).contains(&note.at)) {
+    let within = |note: &&Note| times.iter().any(|(from, until)| (*from..*until).contains(&note.at));
+    for note in notes.iter().filter(within) {
         note.feedback.iter().for_each(|latency| latencies.record(*latency).unwrap());
     }
     assert!(latencies.len() > 100, "{} windows", latencies.len());

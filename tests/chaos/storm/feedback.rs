@@ -40,7 +40,7 @@ fn feedback_does_not_notice_a_table_that_is_away() {
     let notes = read(&servers.settings.folder.join(JOURNAL));
     let p99 = |away: bool| -> Vec<f64> {
         let these = times.iter().filter(|time| time.0 == away);
-        these.map(|(_, (from, until))| feedback_p99(&notes, *from, *until)).collect()
+        these.map(|(_, time)| feedback_p99(&notes, &[*time])).collect()
     };
     let (calm, away) = (p99(false), p99(true));
     println!("feedback p99 in µs: calm {calm:?}, while the table is away {away:?}");

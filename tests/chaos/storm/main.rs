@@ -25,7 +25,7 @@ use world::{PARTITIONS, Process, Servers, World, command};
 
 struct Plan {
     headsets: usize,
-    /// Before anything fails.
+    /// Before each outage nothing fails.
     calm: Duration,
     /// How long the table is away, each time. Half of it without another fault.
     outage: Duration,
@@ -58,7 +58,7 @@ fn a_short_storm_leaves_nothing_out() {
 fn a_long_storm_leaves_nothing_out() {
     let plan = Plan {
         headsets: 50,
-        calm: Duration::from_secs(30),
+        calm: Duration::from_secs(15),
         outage: Duration::from_secs(60),
         outages: &[Outage::Cut, Outage::BlackHole, Outage::Slow, Outage::Reset, Outage::HalfFails],
         broker_kills: 20,
@@ -86,10 +86,10 @@ fn storm(plan: &Plan) -> Option<Verdict> {
         Servers::start(scratch.file("process"))?;
 
     // As long as everything together, rounded to whole windows. What is left at the end comes in calm.
-    let outages = plan.outages.len() as u32 * (plan.outage + Duration::from_secs(8));
+    let outages = plan.outages.len() as u32 * (plan.calm + plan.outage + Duration::from_secs(8));
     let brokers = plan.broker_kills as u32 * (plan.pause + Duration::from_secs(7))
         + plan.freezes as u32 * (plan.freeze + plan.pause + Duration::from_secs(2));
-    let seconds = (plan.calm + outages + brokers).as_secs_f64().round();
+    let seconds = (outages + brokers).as_secs_f64().round();
     let source = headsets(plan.headsets, seconds).speed(Speed::RealTime);
     let ingest = KafkaIngest::start(&settings.kafka(), IngestConfig::default(), source).unwrap();
     let writer = letters::Writer::new(&settings.brokers, &settings.kafka(), PARTITIONS, seed);
@@ -99,13 +99,11 @@ fn storm(plan: &Plan) -> Option<Verdict> {
         Verdict { broker_kills: plan.broker_kills, freezes: plan.freezes, ..Verdict::default() };
 
     world.pass(Duration::from_secs(2)); // until all streams are open
-    let calm = now();
-    world.pass(plan.calm);
-    let notes = world.notes();
-    verdict.calm_us = feedback_p99(&notes, calm, now());
-    let in_calm = notes.iter().filter(|note| note.at >= calm).map(|note| note.waiting_bytes).max().unwrap();
-    let mut away = Vec::new();
+    let (mut calm, mut away) = (Vec::new(), Vec::new());
     for outage in plan.outages {
+        let begun = now();
+        world.pass(plan.calm);
+        calm.push((begun, now()));
         let (begun, before) = (now(), world.notes().last().cloned().unwrap());
         match outage {
             Outage::Cut => proxy.enabled(false),
@@ -125,14 +123,18 @@ fn storm(plan: &Plan) -> Option<Verdict> {
         world.pass_killing(plan.outage / 2);
         proxy.clear();
         flaky.failing(false);
-        verdict.drained.push(world.drain(in_calm));
+        verdict.drained.push(world.drain(calm[0]));
         println!("{outage:?}: drained after {} ms", verdict.drained.last().unwrap());
         world.pass(Duration::from_secs(1));
     }
     assert!(!plan.outages.contains(&Outage::HalfFails) || flaky.failed() > 0);
     let notes = world.notes();
-    let p99 = away.iter().map(|(from, until)| feedback_p99(&notes, *from, *until));
-    verdict.away_us = p99.fold(0.0, f64::max);
+    for (what, times) in [("in calm", &calm), ("while the table is away", &away)] {
+        let p99: Vec<_> = times.iter().map(|time| feedback_p99(&notes, &[*time])).collect();
+        println!("feedback p99 in µs {what}: {p99:?}");
+    }
+    verdict.calm_us = feedback_p99(&notes, &calm);
+    verdict.away_us = feedback_p99(&notes, &away);
 
     for kill in 0..plan.broker_kills {
         broker.kill();

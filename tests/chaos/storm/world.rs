@@ -133,9 +133,11 @@ impl World {
         read(&self.settings.folder.join(JOURNAL))
     }
 
-    /// Waits until no more is in the outbox than in calm; how long that took, in milliseconds.
-    pub fn drain(&mut self, calm: u64) -> u64 {
+    /// Waits until no more is in the outbox than in calm, which was then; how long that took, in milliseconds.
+    pub fn drain(&mut self, (from, until): (u64, u64)) -> u64 {
         let begun = now();
+        let in_calm = self.notes().into_iter().filter(|note| (from..until).contains(&note.at));
+        let calm = in_calm.map(|note| note.waiting_bytes).max().unwrap();
         loop {
             self.pass(Duration::from_millis(100));
             let drained = |note: &Note| note.at > begun && note.waiting_bytes <= calm;
