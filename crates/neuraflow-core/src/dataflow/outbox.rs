@@ -15,19 +15,36 @@ const SPARE: usize = 4_096;
 
 /// What waits to leave for one sink, and items that came back from it to be used again.
 pub(super) struct Outbox<T> {
+    /// First what waits, then what came back, in one piece: an item that is put in trades places with one that came back, and
+    /// none is moved about.
     items: Vec<T>,
+    waiting: usize,
+    /// What came back and was not needed for as long as more waited.
     spare: Vec<T>,
 }
 
 impl<T> Default for Outbox<T> {
     fn default() -> Self {
-        Self { items: Vec::new(), spare: Vec::new() }
+        Self { items: Vec::new(), waiting: 0, spare: Vec::new() }
     }
 }
 
 impl<T> Outbox<T> {
+    /// The place of the next item: what came back lies there, if anything did.
+    fn place(&mut self) -> Option<&mut T> {
+        if self.waiting == self.items.len() {
+            self.items.push(self.spare.pop()?);
+        }
+        let place = self.items.get_mut(self.waiting);
+        self.waiting += 1;
+        place
+    }
+
     pub(super) fn push(&mut self, item: T) {
-        self.items.push(item);
+        match self.place() {
+            Some(place) => *place = item,
+            None => self.append(item),
+        }
     }
 
     /// Puts in a copy, in the memory of an item that came back if there is one.
@@ -35,14 +52,10 @@ impl<T> Outbox<T> {
     where
         T: Clone,
     {
-        let copy = match self.spare.pop() {
-            Some(mut spare) => {
-                spare.clone_from(item);
-                spare
-            }
-            None => item.clone(),
-        };
-        self.items.push(copy);
+        match self.place() {
+            Some(place) => place.clone_from(item),
+            None => self.append(item.clone()),
+        }
     }
 
     /// Puts an item in, and leaves one that came back in its place; a copy, if none did.
@@ -50,22 +63,27 @@ impl<T> Outbox<T> {
     where
         T: Clone,
     {
-        match self.spare.pop() {
-            Some(mut spare) => {
-                std::mem::swap(item, &mut spare);
-                self.items.push(spare);
-            }
-            None => self.items.push(item.clone()),
+        match self.place() {
+            Some(place) => std::mem::swap(place, item),
+            None => self.append(item.clone()),
         }
+    }
+
+    /// Puts an item behind all others, of which none came back.
+    #[cold]
+    fn append(&mut self, item: T) {
+        self.items.push(item);
+        self.waiting += 1;
     }
 
     /// Takes items back that a sink has seen.
     pub(super) fn take_back(&mut self, spent: &mut Vec<T>) {
-        // Whichever are fewer are moved.
-        if self.spare.len() < spent.len() {
-            std::mem::swap(&mut self.spare, spent);
+        if self.items.is_empty() {
+            std::mem::swap(&mut self.items, spent);
+        } else {
+            self.spare.append(spent);
         }
-        self.spare.append(spent);
+        self.items.truncate(self.waiting.max(SPARE));
         self.spare.truncate(SPARE);
     }
 
@@ -76,9 +94,14 @@ impl<T> Outbox<T> {
         }
     }
 
-    /// What waits.
-    pub(super) fn items(&mut self) -> &mut Vec<T> {
-        &mut self.items
+    /// Takes out what waits: gives it to `leave`, and drops what that leaves of it.
+    pub(super) fn leave(&mut self, leave: impl FnOnce(&mut Vec<T>)) {
+        if self.waiting > 0 {
+            self.spare.extend(self.items.drain(self.waiting..));
+            self.waiting = 0;
+            leave(&mut self.items);
+            self.items.clear();
+        }
     }
 }
 

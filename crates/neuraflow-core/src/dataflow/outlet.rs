@@ -77,12 +77,9 @@ pub(super) fn output<'scope, T: Item>(
     let (output, stream) = builder.new_output::<Vec<T>>();
     let mut output = OutputBuilder::<_, NoopBuilder<Vec<T>>>::from(output);
     let flush = move |capability: &Capability<Tick>| {
-        let mut outbox = outbox.borrow_mut();
-        let items = outbox.items();
-        if !items.is_empty() {
+        outbox.borrow_mut().leave(|items| {
             output.activate().session_with_builder(capability).give_container(items);
-            items.clear();
-        }
+        });
     };
     (Box::new(flush), stream)
 }
