@@ -238,8 +238,8 @@ pub trait Operator: Send + 'static {
     /// Puts out what a look-ahead still holds, at the end of the stream and before a reset after a gap. `out` arrives
     /// as for `process`.
     ///
-    /// An operator on windows puts out one item at a time, in order, and is called until it leaves `out.info` as it
-    /// came: an instant after the last window.
+    /// An operator on windows is asked if it declares a look-ahead. It puts out one item at a time, in order, and is called until it
+    /// leaves `out.info` as it came: an instant after the last window.
     fn finish(&mut self, out: &mut Self::Out) -> Result<(), OperatorError> {
         let _ = out;
         Ok(())

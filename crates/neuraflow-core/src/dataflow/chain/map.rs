@@ -26,7 +26,8 @@ pub(in crate::dataflow) struct MapNode<O: Operator> {
     pub(in crate::dataflow) started: Timestamp,
     /// Whether it holds windows back until later ones have come.
     pub(in crate::dataflow) looks_ahead: bool,
-    /// The last window since the latest start or restart.
+    /// The last window since the latest start or restart, as what comes out of it has it. Kept up while it is needed: by what looks
+    /// ahead always, by others until they have settled.
     pub(in crate::dataflow) latest: Option<WindowInfo>,
     /// What the operator is still to be told.
     pub(in crate::dataflow) waiting: Waiting,
@@ -39,7 +40,7 @@ where
 {
     /// Puts out what the operator still holds, a window's item at a time.
     fn flush(&mut self, step: &mut Step) {
-        let Some(mut after) = self.latest.take() else { return };
+        let Some(mut after) = self.latest.take().filter(|_| self.looks_ahead) else { return };
         // What it is asked with is the instant after the last window. What it has to give is of an earlier one.
         (after.index, after.start) = (after.index.saturating_add(1), after.end);
         (after.expected, after.received, after.imputed) = (0, 0, 0);
@@ -70,14 +71,19 @@ where
         let Some(info) = input.info() else { return };
         self.waiting.tell(&mut self.operator, &self.stage, info.start, step);
         let settled = info.end >= self.started + self.settling;
-        let info = match &mut self.latest {
-            Some(latest) => {
-                latest.clone_from(info);
-                latest
-            }
-            empty => empty.insert(info.clone()),
+        let info = if self.looks_ahead || !settled {
+            let latest = match &mut self.latest {
+                Some(latest) => {
+                    latest.clone_from(info);
+                    latest
+                }
+                empty => empty.insert(info.clone()),
+            };
+            latest.warm_up |= !settled;
+            &*latest
+        } else {
+            info
         };
-        info.warm_up |= !settled;
         let mut scratch = self.scratch.borrow_mut();
         let out = item(&mut scratch, &self.spec, info);
         if let Err(error) = self.operator.process(input, out) {
