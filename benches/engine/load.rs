@@ -52,10 +52,13 @@ impl Load {
     /// value start at rest, as those of the peers do.
     pub fn header(&self, device: usize) -> StreamHeader {
         let channels = (0..self.channels).map(|c| Channel::new(format!("ch{c}"))).collect();
-        let key = StreamKey::of_names("bench", &format!("device {device}"));
         let rate = SamplingRate::hz(self.rate).unwrap();
-        let header = StreamHeader::new(key, "device", rate, channels);
+        let header = StreamHeader::new(self.key(device), "device", rate, channels);
         StreamHeader { t0: Timestamp::EPOCH - rate.offset(self.zeros()), ..header }
+    }
+
+    pub fn key(&self, device: usize) -> StreamKey {
+        StreamKey::of_names("bench", &format!("device {device}"))
     }
 
     /// Samples in the first packet: those of the even windows, so that the grid goes on as if it had begun at sample 0.

@@ -3,6 +3,7 @@
 
 use std::hint::black_box;
 use std::sync::Arc;
+use std::thread;
 
 use neuraflow::operator::{Missing, SignalSpec, WindowItem, WindowSpec};
 use neuraflow::ops::feature::Periodogram;
@@ -21,10 +22,16 @@ struct Keyed {
     coverage: Coverage,
     assembler: WindowAssembler,
     filter: Butterworth,
-    filtered: Chunk,
     rms: Rms,
     rms_out: Features,
     spectral: Option<(Periodogram, Features)>,
+}
+
+/// Memory that is of use only while a packet is processed, lent to the stream whose turn it is, as the pipeline does.
+#[derive(Default)]
+struct Workspace {
+    filled: Chunk,
+    filtered: Chunk,
 }
 
 impl Keyed {
@@ -68,25 +75,31 @@ impl Keyed {
             coverage: Coverage::default(),
             assembler,
             filter,
-            filtered: Chunk::new(0, load.channels),
             rms,
             rms_out: Features::blank(info, &rms_spec),
             spectral,
         })
     }
 
-    fn packet(&mut self, first: u64, values: &[f32], see: &mut impl FnMut(&Features)) -> u64 {
+    fn packet(
+        &mut self,
+        first: u64,
+        values: &[f32],
+        space: &mut Workspace,
+        see: &mut impl FnMut(&Features),
+    ) -> u64 {
         let mut windows = 0;
-        let Self { sequencer, filler, coverage, assembler, filter, filtered, rms, rms_out, spectral } = self;
+        let Self { sequencer, filler, coverage, assembler, filter, rms, rms_out, spectral } = self;
+        let Workspace { filled, filtered } = space;
         sequencer.samples(first, values, &mut |piece| {
-            filler.piece(&piece, &mut |filled| {
+            filler.piece(&piece, filled, &mut |filled| {
                 let Filled::Chunk { chunk, coverage: kind } = filled else { return };
                 coverage.push(chunk.first(), chunk.len() as u64, kind);
                 filtered.restart(chunk.first(), chunk.channels());
                 if filter.process(chunk, filtered).is_err() {
                     return;
                 }
-                assembler.push(filtered, coverage, 0, 0, &mut |window| {
+                let close = |window: &Window| {
                     rms_out.begin(&window.info);
                     let mut done = rms.process(window, rms_out).is_ok();
                     see(rms_out);
@@ -96,7 +109,8 @@ impl Keyed {
                         see(out);
                     }
                     windows += u64::from(done);
-                });
+                };
+                assembler.push(filtered, 0, 0, &mut (&*coverage, close));
                 coverage.forget_before(assembler.needs_from());
             });
         });
@@ -105,26 +119,50 @@ impl Keyed {
 }
 
 /// Runs a load, calling `see` with everything that is computed; the stopwatch starts with packet number `warm_up`.
-pub fn run(
+pub fn run(load: &Load, work: Work, warm_up: u64, stopwatch: &Stopwatch, see: impl FnMut(&Features)) -> u64 {
+    let all: Vec<_> = (0..load.devices).collect();
+    run_share(load, &all, work, warm_up, stopwatch, see)
+}
+
+/// The same on several threads, each with its share of the devices as workers have them. Two cores that are threads of one slow each
+/// other down, whatever runs on them: this is how much.
+pub fn run_on_threads(load: &Load, work: Work, warm_up: u64, stopwatch: &Stopwatch, threads: usize) -> u64 {
+    thread::scope(|scope| {
+        let running: Vec<_> = (0..threads)
+            .map(|thread| {
+                scope.spawn(move || {
+                    let share: Vec<_> = (thread..load.devices).step_by(threads).collect();
+                    run_share(load, &share, work, warm_up, stopwatch, ignore)
+                })
+            })
+            .collect();
+        running.into_iter().map(|thread| thread.join().unwrap()).sum()
+    })
+}
+
+fn run_share(
     load: &Load,
+    devices: &[usize],
     work: Work,
     warm_up: u64,
     stopwatch: &Stopwatch,
     mut see: impl FnMut(&Features),
 ) -> u64 {
-    let mut streams: Vec<_> = (0..load.devices).filter_map(|device| Keyed::new(load, device, work)).collect();
+    let mut streams: Vec<_> =
+        devices.iter().filter_map(|device| Some((*device, Keyed::new(load, *device, work)?))).collect();
     let (sequence, zeros) = load.rest();
-    for stream in &mut streams {
-        stream.packet(sequence, &zeros, &mut see);
+    let mut space = Workspace::default();
+    for (_, stream) in &mut streams {
+        stream.packet(sequence, &zeros, &mut space, &mut see);
     }
     let mut windows = 0;
     for packet in 0..load.packets {
         if packet == warm_up {
             stopwatch.start();
         }
-        for (device, stream) in streams.iter_mut().enumerate() {
-            let (sequence, values) = load.packet(device, packet);
-            windows += stream.packet(sequence, values, &mut see);
+        for (device, stream) in &mut streams {
+            let (sequence, values) = load.packet(*device, packet);
+            windows += stream.packet(sequence, values, &mut space, &mut see);
         }
     }
     stopwatch.stop();

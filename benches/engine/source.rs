@@ -53,6 +53,8 @@ pub enum Pace {
 pub struct Devices {
     pub load: Load,
     pub pace: Pace,
+    /// Devices are read on the worker that computes them, instead of every so manieth.
+    pub at_home: bool,
     /// Packets of each device before the stopwatch is started.
     pub warm_up: u64,
     pub stopwatch: Arc<Stopwatch>,
@@ -60,7 +62,7 @@ pub struct Devices {
 
 impl Devices {
     pub fn new(load: &Load, pace: Pace, warm_up: u64) -> Self {
-        Self { load: load.clone(), pace, warm_up, stopwatch: Arc::default() }
+        Self { load: load.clone(), pace, at_home: false, warm_up, stopwatch: Arc::default() }
     }
 }
 
@@ -75,7 +77,14 @@ impl Source for Devices {
     }
 
     fn open(&self, context: SourceContext) -> Result<Option<Box<dyn SourceReader>>, SourceError> {
-        let devices = (context.worker..self.load.devices).step_by(context.workers).collect();
+        let own = |device: &usize| {
+            if self.at_home {
+                context.owns(&self.load.key(*device))
+            } else {
+                device % context.workers == context.worker
+            }
+        };
+        let devices = (0..self.load.devices).filter(own).collect();
         let of = self.clone();
         let (slots, clock) = (Vec::new(), context.clock);
         Ok(Some(Box::new(Reader { of, devices, slots, clock, start: 0, packet: 0, at: 0 })))

@@ -1,5 +1,6 @@
 //! Every figure of docs/reference/performance.md, one JSON object a line.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use neuraflow::prelude::Workers;
@@ -66,33 +67,50 @@ fn digests() {
     }
 }
 
-/// CPU time of the process for each window, against the plain loop's.
+/// CPU time of the process for each window, against the plain loop's on as many threads.
 fn overheads() {
     for work in [SINGLE, DOUBLE] {
         for devices in [1_000, 10_000] {
             let load = Load::headsets(devices, WARM_UP + (4_000_000 / devices as u64).max(100));
             let measured = (load.windows() - devices as u64 * WARM_UP) as f64;
             let per_window = |stopwatch: &Stopwatch| stopwatch.cpu().as_nanos() as f64 / measured;
-            let (mut plain, mut piped, mut walls) = (Vec::new(), [Vec::new(), Vec::new()], Vec::new());
+            let runs = [
+                (1, "1 worker", true),
+                (2, "2 workers", false),
+                (2, "2 workers, devices read where they are computed", true),
+            ];
+            let (mut plain, mut piped, mut walls) = (BTreeMap::new(), runs.map(|_| Vec::new()), Vec::new());
             for _ in 0..RUNS {
-                let stopwatch = Stopwatch::default();
-                plain::run(&load, work, WARM_UP, &stopwatch, plain::ignore);
-                plain.push(per_window(&stopwatch));
-                for (workers, piped) in (1..).zip(&mut piped) {
-                    let source = Devices::new(&load, Pace::Flood, WARM_UP);
-                    assert_eq!(work.run(&source, workers), load.windows());
+                for threads in [1, 2] {
+                    let stopwatch = Stopwatch::default();
+                    assert_eq!(
+                        plain::run_on_threads(&load, work, WARM_UP, &stopwatch, threads),
+                        load.windows()
+                    );
+                    plain.entry(threads).or_insert_with(Vec::new).push(per_window(&stopwatch));
+                }
+                for ((workers, _, at_home), piped) in runs.iter().zip(&mut piped) {
+                    let source = Devices { at_home: *at_home, ..Devices::new(&load, Pace::Flood, WARM_UP) };
+                    assert_eq!(work.run(&source, *workers), load.windows());
                     piped.push(per_window(&source.stopwatch));
-                    if workers == 1 {
+                    if *workers == 1 {
                         walls.push(measured / source.stopwatch.wall().as_secs_f64());
                     }
                 }
             }
-            let plain = median(plain);
             let name = work.name();
-            for (workers, piped) in (1..).zip(piped) {
-                let (case, value) = (format!("{name}, {devices} devices, {workers} workers"), median(piped));
-                print("overhead", &case, value, "CPU ns/window", Some(plain));
-                print("throughput", &case, 1e3 / value, "M windows/CPU s", Some(1e3 / plain));
+            let plain: BTreeMap<_, _> =
+                plain.into_iter().map(|(threads, runs)| (threads, median(runs))).collect();
+            for ((workers, case, _), piped) in runs.into_iter().zip(piped) {
+                let (case, value) = (format!("{name}, {devices} devices, {case}"), median(piped));
+                print("overhead", &case, value, "CPU ns/window", plain.get(&workers).copied());
+                print(
+                    "throughput",
+                    &case,
+                    1e3 / value,
+                    "M windows/CPU s",
+                    plain.get(&workers).map(|plain| 1e3 / plain),
+                );
             }
             print(
                 "throughput",

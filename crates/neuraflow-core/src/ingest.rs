@@ -107,9 +107,9 @@ impl Ingest {
 
     /// The slot of a stream, which is a new one if it has none yet.
     fn slot_of(&mut self, key: StreamKey) -> StreamSlot {
-        let workers = self.slabs.len().max(1);
+        let workers = self.slabs.len();
         *self.by_key.entry(key).or_insert_with(|| {
-            self.open.push((key, (usize::from(key.group()) % workers) as u32));
+            self.open.push((key, key.worker(workers) as u32));
             StreamSlot(self.open.len() as u32 - 1)
         })
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use thiserror::Error;
 
 use crate::ingest::Ingest;
-use crate::model::{Positions, Recovery, StreamHeader};
+use crate::model::{Positions, Recovery, StreamHeader, StreamKey};
 use crate::resilience::Clock;
 
 /// Where packets come from. A pipeline opens it on every worker.
@@ -52,6 +52,14 @@ pub struct SourceContext {
     /// Where reading goes on, if a checkpoint is restored: what all of this source's readers had emitted then. A reader picks
     /// what it is responsible for; a part that is not named there is read from its beginning.
     pub from: Option<Positions>,
+}
+
+impl SourceContext {
+    /// Whether a stream is computed on this worker, however it comes in. A source that may choose reads it here: what is read on
+    /// another worker moves from one core's caches to the other's.
+    pub fn owns(&self, stream: &StreamKey) -> bool {
+        stream.worker(self.workers) == self.worker
+    }
 }
 
 /// Reads packets on a worker's thread. It never blocks.

@@ -31,7 +31,8 @@ fn all(end: u64) -> Coverage {
 #[test]
 fn warm_up_ends_with_the_first_window_that_ends_settled() {
     let mut windows = Vec::new();
-    assembler().push(&chunk(0, 40), &all(40), 20, 7, &mut |w| windows.push((w.info.warm_up, w.info.arrival)));
+    let keep = |w: &Window| windows.push((w.info.warm_up, w.info.arrival));
+    assembler().push(&chunk(0, 40), 20, 7, &mut (&all(40), keep));
     // Window 1 ends with sample 19, and 20 is the first settled one.
     assert_eq!(windows, [(true, 7), (true, 7), (false, 7), (false, 7)]);
 }
@@ -42,9 +43,9 @@ fn what_filters_hold_back_or_leave_out_changes_no_window() {
     let coverage = all(50); // the filters lag behind
     let mut windows: Vec<Window> = Vec::new();
     let mut keep = |w: &Window| windows.push(w.clone());
-    assembler.push(&chunk(0, 15), &coverage, 0, 0, &mut keep);
-    assembler.push(&chunk(10, 18), &coverage, 0, 0, &mut keep); // 10..15 again
-    assembler.push(&chunk(22, 30), &coverage, 0, 0, &mut keep); // 18..22 left out
+    assembler.push(&chunk(0, 15), 0, 0, &mut (&coverage, &mut keep));
+    assembler.push(&chunk(10, 18), 0, 0, &mut (&coverage, &mut keep)); // 10..15 again
+    assembler.push(&chunk(22, 30), 0, 0, &mut (&coverage, &mut keep)); // 18..22 left out
     assert_eq!(windows.iter().map(|w| w.info.index).collect::<Vec<_>>(), [0, 1, 2]);
     assert_eq!(windows[1].samples.values()[..8], (10..18).map(|n| n as f32).collect::<Vec<_>>());
     assert!(windows[1].samples.values()[8..].iter().all(|v| v.is_nan()));
@@ -59,10 +60,10 @@ fn a_jump_inside_a_window_is_a_gap_in_it() {
     let mut coverage = all(12);
     let mut windows: Vec<Window> = Vec::new();
     let mut keep = |w: &Window| windows.push(w.clone());
-    assembler.push(&chunk(0, 12), &coverage, 0, 0, &mut keep);
-    assembler.jump(17, &coverage, 0, 0, &mut keep);
+    assembler.push(&chunk(0, 12), 0, 0, &mut (&coverage, &mut keep));
+    assembler.jump(17, 0, 0, &mut (&coverage, &mut keep));
     coverage.push(17, 13, CoverageKind::Received);
-    assembler.push(&chunk(17, 30), &coverage, 0, 0, &mut keep);
+    assembler.push(&chunk(17, 30), 0, 0, &mut (&coverage, &mut keep));
     let found: Vec<_> = windows.iter().map(|w| (w.info.index, w.info.status, w.info.received)).collect();
     assert_eq!(
         found,
@@ -76,11 +77,11 @@ fn both_sides_of_a_jump_are_partial() {
     let mut coverage = all(12);
     let mut windows: Vec<Window> = Vec::new();
     let mut keep = |w: &Window| windows.push(w.clone());
-    assembler.push(&chunk(0, 12), &coverage, 0, 0, &mut keep);
-    assembler.jump(1_005, &coverage, 0, 0, &mut keep);
+    assembler.push(&chunk(0, 12), 0, 0, &mut (&coverage, &mut keep));
+    assembler.jump(1_005, 0, 0, &mut (&coverage, &mut keep));
     coverage.push(1_005, 15, CoverageKind::Received);
-    assembler.push(&chunk(1_005, 1_020), &coverage, 0, 0, &mut keep);
-    assembler.finish(&coverage, 0, 0, &mut keep);
+    assembler.push(&chunk(1_005, 1_020), 0, 0, &mut (&coverage, &mut keep));
+    assembler.finish(0, 0, &mut (&coverage, &mut keep));
     let found: Vec<_> = windows.iter().map(|w| (w.info.index, w.info.status, w.samples.first())).collect();
     assert_eq!(
         found,
@@ -100,6 +101,7 @@ fn fewer_channels_may_come_out_of_the_filters() {
     let mut wide = Chunk::new(0, 3);
     wide.extend(&[1.0; 30]);
     let mut windows = Vec::new();
-    assembler.push(&wide, &all(10), 0, 0, &mut |w| windows.push((w.samples.channels(), w.samples.len())));
+    let keep = |w: &Window| windows.push((w.samples.channels(), w.samples.len()));
+    assembler.push(&wide, 0, 0, &mut (&all(10), keep));
     assert_eq!(windows, [(3, 10)]);
 }

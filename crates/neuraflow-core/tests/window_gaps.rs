@@ -1,7 +1,7 @@
 //! What is put into gaps, and what is made of values that are not finite.
 #![allow(clippy::unwrap_used)]
 
-use neuraflow_core::model::{SamplingRate, Span};
+use neuraflow_core::model::{Chunk, SamplingRate, Span};
 use neuraflow_core::window::CoverageKind::{self, Imputed, Missing, Received};
 use neuraflow_core::window::{Beyond, Filled, GapExtent, GapFiller, GapPolicy, Piece};
 use proptest::prelude::*;
@@ -59,7 +59,7 @@ fn same(found: &[f32], expected: &[f32]) {
 fn fill(policy: GapPolicy, channels: usize, pieces: &[Piece<'_>]) -> (Out, GapFiller) {
     let (mut filler, mut out) = (filler(policy, channels), Out::default());
     for piece in pieces {
-        filler.piece(piece, &mut |filled| out.take(filled));
+        filler.piece(piece, &mut Chunk::default(), &mut |filled| out.take(filled));
     }
     (out, filler)
 }
@@ -162,7 +162,7 @@ fn a_line_begins_at_the_held_value_and_ends_at_what_is_finite() {
 fn a_long_gap_takes_up_no_memory() {
     let mut most = 0;
     let mut filler = filler(GapPolicy::Mask, 1_000);
-    filler.piece(&gap(0, 3_000, None), &mut |filled| {
+    filler.piece(&gap(0, 3_000, None), &mut Chunk::default(), &mut |filled| {
         if let Filled::Chunk { chunk, .. } = filled {
             most = most.max(chunk.values().len());
         }
@@ -197,14 +197,14 @@ proptest! {
                 while next < gone {
                     let to = (next + cuts.next().unwrap()).min(gone);
                     let piece = Piece::Samples { first: next, values: of(next, to) };
-                    filler.piece(&piece, &mut |filled| out.take(filled));
+                    filler.piece(&piece, &mut Chunk::default(), &mut |filled| out.take(filled));
                     next = to;
                 }
                 let extent = GapExtent { start: gone, end: Some(end) };
                 while next < end {
                     let to = (next + cuts.next().unwrap()).min(end);
                     let piece = Piece::Missing { first: next, count: to - next, gap: extent, after: Some(of(end, end + 1)) };
-                    filler.piece(&piece, &mut |filled| out.take(filled));
+                    filler.piece(&piece, &mut Chunk::default(), &mut |filled| out.take(filled));
                     next = to;
                 }
             }

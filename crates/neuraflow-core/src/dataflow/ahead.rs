@@ -12,6 +12,9 @@ pub(super) const MANY: usize = 2_048;
 /// outside of it, which must have arrived. From the third on it is the nodes of the chain, by their depth.
 pub(super) const TURNS: [usize; 5] = [5, 4, 3, 2, 1];
 
+/// Values of the next packet that are asked for, at most. Longer ones are fetched by the processor's own sense of what comes next.
+pub(super) const VALUES: usize = 256;
+
 /// Bytes that are fetched at a time.
 const LINE: usize = 64;
 

@@ -122,7 +122,7 @@ impl Opened {
         }
         let salt = usize::from(plot.is(Planted::Salted));
         for (key, snapshot) in streams {
-            of_worker[(usize::from(key.group()) + salt) % workers].insert(key, snapshot);
+            of_worker[(key.worker(workers) + salt) % workers].insert(key, snapshot);
         }
         of_worker
     }

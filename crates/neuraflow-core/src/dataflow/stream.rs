@@ -48,6 +48,11 @@ pub(super) struct Workspace {
 pub(super) struct Change {
     pub(super) samples: u64,
     pub(super) windows: u64,
+    pub(super) rare: Option<Box<Rare>>,
+}
+
+/// What few packets bring about.
+pub(super) struct Rare {
     /// What became of controls.
     pub(super) controls: Vec<StreamControl>,
     /// The first error that no stream should go on after.
@@ -83,22 +88,22 @@ impl StreamState {
         fetch_all(&self.root, depth);
     }
 
-    pub(super) fn samples(&mut self, sequence: Sequence, values: &[f32], arrival: u64) {
+    pub(super) fn samples(&mut self, sequence: Sequence, values: &[f32], arrival: u64, space: &mut Chunk) {
         self.step.arrival = arrival;
         let Self { sequencer, filler, root, step, late, .. } = self;
-        sequencer.samples(sequence, values, &mut |piece| pass_on(&piece, filler, root, step, late));
+        sequencer.samples(sequence, values, &mut |piece| pass_on(&piece, filler, root, step, late, space));
     }
 
-    pub(super) fn dropped(&mut self, sequence: Sequence, samples: u64, arrival: u64) {
+    pub(super) fn dropped(&mut self, sequence: Sequence, samples: u64, arrival: u64, space: &mut Chunk) {
         self.step.arrival = arrival;
         let Self { sequencer, filler, root, step, late, .. } = self;
-        sequencer.dropped(sequence, samples, &mut |piece| pass_on(&piece, filler, root, step, late));
+        sequencer.dropped(sequence, samples, &mut |piece| pass_on(&piece, filler, root, step, late, space));
     }
 
-    pub(super) fn silent(&mut self, arrival: u64) {
+    pub(super) fn silent(&mut self, arrival: u64, space: &mut Chunk) {
         self.step.arrival = arrival;
         let Self { sequencer, filler, root, step, late, .. } = self;
-        sequencer.silent(&mut |piece| pass_on(&piece, filler, root, step, late));
+        sequencer.silent(&mut |piece| pass_on(&piece, filler, root, step, late, space));
     }
 
     pub(super) fn marker(&mut self, marker: Marker, arrival: u64) {
@@ -121,14 +126,14 @@ impl StreamState {
 
     /// Flushes everything and lets the operators go: what comes afterwards is rejected, and a pipeline that sees many
     /// streams end must not keep the memory of all their look-backs.
-    pub(super) fn end(&mut self, next: Option<Sequence>, arrival: u64) {
+    pub(super) fn end(&mut self, next: Option<Sequence>, arrival: u64, space: &mut Chunk) {
         if self.ended {
             return;
         }
         self.ended = true;
         self.step.arrival = arrival;
         let Self { sequencer, filler, root, step, late, .. } = self;
-        sequencer.end(next, &mut |piece| pass_on(&piece, filler, root, step, late));
+        sequencer.end(next, &mut |piece| pass_on(&piece, filler, root, step, late, space));
         event_all(root, &Event::End, step);
         root.clear();
         step.coverage = Coverage::default();
@@ -174,24 +179,29 @@ impl StreamState {
     }
 
     /// Does something to the stream, and says what came of it.
-    pub(super) fn watched(&mut self, space: &mut Workspace, act: impl FnOnce(&mut Self)) -> Change {
+    pub(super) fn watched(
+        &mut self,
+        space: &mut Workspace,
+        act: impl FnOnce(&mut Self, &mut Chunk),
+    ) -> Change {
         let count = |state: &Self| (state.sequencer.accounting().samples_in, state.step.windows.total());
         let before = count(self);
-        self.swap_space(space);
-        act(self);
-        self.swap_space(space);
+        std::mem::swap(&mut self.step.spare, &mut space.spare);
+        act(self, &mut space.filled);
+        std::mem::swap(&mut self.step.spare, &mut space.spare);
         let after = count(self);
+        let rare = !self.step.controls.is_empty() || self.step.fatal.is_some();
         Change {
             samples: after.0 - before.0,
             windows: after.1 - before.1,
-            controls: std::mem::take(&mut self.step.controls),
-            fatal: self.step.fatal.take(),
+            rare: if rare { Some(self.take_rare()) } else { None },
         }
     }
 
-    fn swap_space(&mut self, space: &mut Workspace) {
-        self.filler.swap_space(&mut space.filled);
-        std::mem::swap(&mut self.step.spare, &mut space.spare);
+    #[cold]
+    fn take_rare(&mut self) -> Box<Rare> {
+        let Step { controls, fatal, .. } = &mut self.step;
+        Box::new(Rare { controls: std::mem::take(controls), fatal: fatal.take() })
     }
 
     pub(super) fn header(&self) -> &Arc<StreamHeader> {
@@ -226,6 +236,7 @@ fn pass_on(
     root: &mut Children<Chunk>,
     step: &mut Step,
     late: &mut Option<Rc<RefCell<Outbox<LateSamples>>>>,
+    space: &mut Chunk,
 ) {
     match piece {
         Piece::Late { first, values } => {
@@ -238,9 +249,9 @@ fn pass_on(
         Piece::Jump { to, .. } => {
             step.coverage.forget_before(*to);
             event_all(root, &Event::Jump { to: *to }, step);
-            filler.piece(piece, &mut |_| {});
+            filler.piece(piece, space, &mut |_| {});
         }
-        _ => filler.piece(piece, &mut |filled| match filled {
+        _ => filler.piece(piece, space, &mut |filled| match filled {
             Filled::Chunk { chunk, coverage } => {
                 step.coverage.push(chunk.first(), chunk.len() as u64, coverage);
                 step.needs_from = chunk.end();

@@ -99,6 +99,8 @@ impl Streams {
             };
             let (own, rest) = values.split_at(taken.min(values.len()));
             values = rest;
+            // As much of the next packet as of this one: what another worker has read lies in that one's caches.
+            ahead::fetch(&rest[..taken.min(rest.len()).min(ahead::VALUES)]);
             if copies {
                 self.copy_before_change(entry.stream);
             }
@@ -139,12 +141,14 @@ impl Streams {
         seat.touched = true;
         match &mut seat.slot {
             Slot::Running(state) => {
-                let change = state.watched(&mut self.space, |state| match body {
-                    EntryBody::Samples { sequence, .. } => state.samples(sequence, values, arrival),
+                let change = state.watched(&mut self.space, |state, space| match body {
+                    EntryBody::Samples { sequence, .. } => state.samples(sequence, values, arrival, space),
                     EntryBody::Marker(marker) => state.marker(marker, arrival),
-                    EntryBody::Dropped { sequence, samples } => state.dropped(sequence, samples, arrival),
-                    EntryBody::Silent => state.silent(arrival),
-                    EntryBody::End { next } => state.end(next, arrival),
+                    EntryBody::Dropped { sequence, samples } => {
+                        state.dropped(sequence, samples, arrival, space);
+                    }
+                    EntryBody::Silent => state.silent(arrival, space),
+                    EntryBody::End { next } => state.end(next, arrival, space),
                     EntryBody::Control(control) => state.control(control, arrival),
                     EntryBody::Open(_) | EntryBody::Resume(_) => {}
                 });
@@ -182,7 +186,7 @@ impl Streams {
         let (mut resume_at, mut past) = (None, None);
         if let Some(mut before) = place(&mut self.seats, id).take() {
             if let Slot::Running(state) = &mut before.slot {
-                let change = state.watched(&mut self.space, |state| state.end(None, arrival));
+                let change = state.watched(&mut self.space, |state, space| state.end(None, arrival, space));
                 resume_at = state.closed_until();
                 self.note(id, arrival, change);
             }
@@ -217,7 +221,7 @@ impl Streams {
         let ids: Vec<StreamId> = self.owners.values().copied().collect();
         for id in ids {
             if let Some(Seat { slot: Slot::Running(state), .. }) = seat(&mut self.seats, id) {
-                let change = state.watched(&mut self.space, |state| state.end(None, arrival));
+                let change = state.watched(&mut self.space, |state, space| state.end(None, arrival, space));
                 self.note(id, arrival, change);
             }
         }
@@ -238,11 +242,13 @@ impl Streams {
         if self.shared.board.is_watched() {
             self.untold.insert(id);
         }
-        if let Some(outbox) = &self.controls {
-            change.controls.into_iter().for_each(|control| outbox.borrow_mut().push(control));
-        }
-        if let Some(error) = change.fatal {
-            self.shared.fail(*error);
+        if let Some(rare) = change.rare {
+            if let Some(outbox) = &self.controls {
+                rare.controls.into_iter().for_each(|control| outbox.borrow_mut().push(control));
+            }
+            if let Some(error) = rare.fatal {
+                self.shared.fail(*error);
+            }
         }
     }
 

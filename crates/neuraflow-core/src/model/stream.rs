@@ -121,6 +121,11 @@ impl StreamKey {
     pub fn partition(&self, partitions: u32) -> u32 {
         (u64::from(self.group()) * u64::from(partitions) / u64::from(KEY_GROUPS)) as u32
     }
+
+    /// Which of so many workers computes it.
+    pub(crate) fn worker(&self, workers: usize) -> usize {
+        usize::from(self.group()) % workers.max(1)
+    }
 }
 
 /// What a stream is: its key, its clock and its channels. Travels ahead of the samples.

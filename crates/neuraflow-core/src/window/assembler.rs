@@ -1,10 +1,11 @@
 //! The assembler: filtered chunks in, windows out.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::coverage::Coverage;
+use super::coverage::{Counts, Coverage};
 use super::grid::WindowGrid;
 use super::walk::Walk;
 use crate::model::{Chunk, StreamHeader, Window, WindowInfo, WindowStatus};
@@ -29,6 +30,25 @@ pub struct WindowAssembler {
     /// The open window's first sample that can be there.
     begin: u64,
     window: Window,
+}
+
+/// What an assembler asks for while it cuts windows, and where it puts them: a [`Coverage`] and a function.
+pub trait Cut {
+    /// What stands behind a range of samples.
+    fn counts(&self, samples: Range<u64>) -> Counts;
+
+    /// Takes a window that has closed.
+    fn window(&mut self, window: &Window);
+}
+
+impl<F: FnMut(&Window)> Cut for (&Coverage, F) {
+    fn counts(&self, samples: Range<u64>) -> Counts {
+        self.0.count(samples)
+    }
+
+    fn window(&mut self, window: &Window) {
+        (self.1)(window);
+    }
 }
 
 /// What an assembler has to remember over a restart.
@@ -89,17 +109,10 @@ impl WindowAssembler {
 
     /// Takes the next samples and puts out the windows that they close.
     ///
-    /// `coverage` says what stands behind them, at least from [`needs_from`](Self::needs_from) on. `settled_from` is the first sample at
-    /// which all filters ahead have settled. `arrival` is when the packet that brought this about arrived.
+    /// `settled_from` is the first sample at which all filters ahead have settled. `arrival` is when the packet that brought this
+    /// about arrived. `cut` says what stands behind the samples, at least from [`needs_from`](Self::needs_from) on.
     /// Samples that were there before are left out; where samples were left out, NaN is put.
-    pub fn push(
-        &mut self,
-        chunk: &Chunk,
-        coverage: &Coverage,
-        settled_from: u64,
-        arrival: u64,
-        out: &mut impl FnMut(&Window),
-    ) {
+    pub fn push(&mut self, chunk: &Chunk, settled_from: u64, arrival: u64, cut: &mut impl Cut) {
         let channels = chunk.channels();
         if channels == 0 {
             return;
@@ -109,7 +122,7 @@ impl WindowAssembler {
         }
         while self.next < chunk.end() {
             if self.next >= self.end {
-                self.close(coverage, settled_from, arrival, channels, out);
+                self.close(settled_from, arrival, channels, cut);
                 continue;
             }
             let to = self.end.min(chunk.end());
@@ -125,20 +138,13 @@ impl WindowAssembler {
             }
             // A window closes with its last sample, not with the next window's first.
             if self.next == self.end {
-                self.close(coverage, settled_from, arrival, channels, out);
+                self.close(settled_from, arrival, channels, cut);
             }
         }
     }
 
     /// The stream goes on at sample `to`: what is in the open window is put out, and the windows in between never are.
-    pub fn jump(
-        &mut self,
-        to: u64,
-        coverage: &Coverage,
-        settled_from: u64,
-        arrival: u64,
-        out: &mut impl FnMut(&Window),
-    ) {
+    pub fn jump(&mut self, to: u64, settled_from: u64, arrival: u64, cut: &mut impl Cut) {
         if to <= self.next {
             return;
         }
@@ -149,7 +155,7 @@ impl WindowAssembler {
             self.next = to;
             return;
         }
-        self.finish(coverage, settled_from, arrival, out);
+        self.finish(settled_from, arrival, cut);
         self.next = to;
         self.span_start = to;
         self.walk.go_to(index);
@@ -157,21 +163,15 @@ impl WindowAssembler {
     }
 
     /// The stream has ended: what is in the open window is put out.
-    pub fn finish(
-        &mut self,
-        coverage: &Coverage,
-        settled_from: u64,
-        arrival: u64,
-        out: &mut impl FnMut(&Window),
-    ) {
+    pub fn finish(&mut self, settled_from: u64, arrival: u64, cut: &mut impl Cut) {
         let channels = self.window.samples.channels();
         if self.next > self.begin {
-            self.close(coverage, settled_from, arrival, channels, out);
+            self.close(settled_from, arrival, channels, cut);
         }
         // The stream lasts until its next sample would have come: windows before that which expect none are complete.
         let over = self.window.info.stream.time_of(self.next);
         while self.next > self.span_start && self.next >= self.end && self.window.info.end <= over {
-            self.close(coverage, settled_from, arrival, channels, out);
+            self.close(settled_from, arrival, channels, cut);
         }
     }
 
@@ -206,16 +206,9 @@ impl WindowAssembler {
         self.window.samples.restart(self.begin, channels);
     }
 
-    fn close(
-        &mut self,
-        coverage: &Coverage,
-        settled_from: u64,
-        arrival: u64,
-        channels: usize,
-        out: &mut impl FnMut(&Window),
-    ) {
+    fn close(&mut self, settled_from: u64, arrival: u64, channels: usize, cut: &mut impl Cut) {
         let own = self.begin..self.next.min(self.end).max(self.begin);
-        let counts = coverage.count(own.clone());
+        let counts = cut.counts(own.clone());
         let length = own.end - own.start;
         let info = &mut self.window.info;
         info.expected = self.walk.expected();
@@ -230,7 +223,7 @@ impl WindowAssembler {
         };
         info.warm_up = own.end <= settled_from;
         info.arrival = arrival;
-        out(&self.window);
+        cut.window(&self.window);
         self.walk.go_on();
         self.open(channels);
     }

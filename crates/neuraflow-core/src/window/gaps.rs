@@ -82,18 +82,18 @@ pub enum Filled<'a> {
 /// Fills the gaps of one stream by its policy.
 ///
 /// ```
-/// use neuraflow_core::model::SamplingRate;
+/// use neuraflow_core::model::{Chunk, SamplingRate};
 /// use neuraflow_core::window::{Filled, GapExtent, GapFiller, GapPolicy, Piece};
 /// let mut filler = GapFiller::new(GapPolicy::default(), SamplingRate::hz(250)?, 1);
-/// let mut values = Vec::new();
+/// let (mut values, mut space) = (Vec::new(), Chunk::default());
 /// let mut keep = |filled: Filled<'_>| {
 ///     if let Filled::Chunk { chunk, .. } = filled {
 ///         values.extend_from_slice(chunk.values());
 ///     }
 /// };
-/// filler.piece(&Piece::Samples { first: 0, values: &[1.0, 2.0] }, &mut keep);
+/// filler.piece(&Piece::Samples { first: 0, values: &[1.0, 2.0] }, &mut space, &mut keep);
 /// let gap = GapExtent { start: 2, end: Some(3) };
-/// filler.piece(&Piece::Missing { first: 2, count: 1, gap, after: Some(&[4.0]) }, &mut keep);
+/// filler.piece(&Piece::Missing { first: 2, count: 1, gap, after: Some(&[4.0]) }, &mut space, &mut keep);
 /// assert_eq!(values, [1.0, 2.0, 3.0]);
 /// assert_eq!(filler.accounting().imputed, 1);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -115,20 +115,12 @@ pub struct GapFiller {
     masked: Option<u64>,
     restart: bool,
     accounting: Accounting,
-    #[serde(skip)]
-    chunk: Chunk,
 }
 
 /// Chunks have at most this many values (or one sample): a long gap must not take up memory.
 const MAX_VALUES: usize = 1 << 16;
 
 impl GapFiller {
-    /// Swaps the chunk it works in with another one. Who has many streams lends all of them the same: it is of no use
-    /// between two pieces, and may be as long as the longest gap that was ever filled.
-    pub fn swap_space(&mut self, chunk: &mut Chunk) {
-        std::mem::swap(&mut self.chunk, chunk);
-    }
-
     /// A filler for a stream of `channels` channels.
     pub fn new(policy: GapPolicy, rate: SamplingRate, channels: usize) -> Self {
         let up_to = match policy {
@@ -148,7 +140,6 @@ impl GapFiller {
             masked: None,
             restart: false,
             accounting: Accounting::default(),
-            chunk: Chunk::new(0, channels),
         }
     }
 
@@ -159,8 +150,7 @@ impl GapFiller {
         if [state.channels, state.last.len(), state.last_at.len()] != [channels; 3] {
             return false;
         }
-        *self =
-            Self { policy: self.policy, up_to: self.up_to, chunk: std::mem::take(&mut self.chunk), ..state };
+        *self = Self { policy: self.policy, up_to: self.up_to, ..state };
         true
     }
 
@@ -170,10 +160,13 @@ impl GapFiller {
     }
 
     /// Takes the next piece. Late samples are no part of the order, and are left out.
-    pub fn piece(&mut self, piece: &Piece<'_>, out: &mut impl FnMut(Filled<'_>)) {
+    ///
+    /// `space` is the chunk that it works in: of no use between two pieces, so that who has many streams has one for all, and as
+    /// long as the longest gap that was ever filled, up to 65,536 values.
+    pub fn piece(&mut self, piece: &Piece<'_>, space: &mut Chunk, out: &mut impl FnMut(Filled<'_>)) {
         match *piece {
-            Piece::Samples { first, values } => self.received(first, values, out),
-            Piece::Missing { first, count, gap, after } => self.missing(first, count, gap, after, out),
+            Piece::Samples { first, values } => self.received(first, values, space, out),
+            Piece::Missing { first, count, gap, after } => self.missing(first, count, gap, after, space, out),
             Piece::Jump { to, .. } => {
                 self.forget();
                 out(Filled::Restart { at: to });
@@ -193,7 +186,7 @@ impl GapFiller {
         self.restart = false;
     }
 
-    fn received(&mut self, first: u64, values: &[f32], out: &mut impl FnMut(Filled<'_>)) {
+    fn received(&mut self, first: u64, values: &[f32], chunk: &mut Chunk, out: &mut impl FnMut(Filled<'_>)) {
         if self.restart {
             self.forget();
             out(Filled::Restart { at: first });
@@ -207,23 +200,23 @@ impl GapFiller {
         for part in values.chunks(most) {
             let count = part.len().checked_div(self.channels).unwrap_or(0);
             let whole = &part[..count * self.channels];
-            self.chunk.restart(n, self.channels);
-            if copy_finite(whole, self.chunk.extend_to_fill(count)) {
+            chunk.restart(n, self.channels);
+            if copy_finite(whole, chunk.extend_to_fill(count)) {
                 if let Some(before) = count.checked_sub(1) {
                     self.last.copy_from_slice(&whole[before * self.channels..]);
                     self.all_at = n + before as u64;
                 }
             } else {
-                self.clean(n);
+                self.clean(n, chunk);
             }
-            out(Filled::Chunk { chunk: &self.chunk, coverage: CoverageKind::Received });
+            out(Filled::Chunk { chunk, coverage: CoverageKind::Received });
             n += count as u64;
         }
     }
 
     /// Replaces what is not finite in the chunk, which starts at sample `first`.
-    fn clean(&mut self, first: u64) {
-        for (n, sample) in (first..).zip(self.chunk.values_mut().chunks_exact_mut(self.channels.max(1))) {
+    fn clean(&mut self, first: u64, chunk: &mut Chunk) {
+        for (n, sample) in (first..).zip(chunk.values_mut().chunks_exact_mut(self.channels.max(1))) {
             for ((value, last), at) in sample.iter_mut().zip(&mut self.last).zip(&mut self.last_at) {
                 if value.is_finite() {
                     (*last, *at) = (*value, n);
@@ -242,6 +235,7 @@ impl GapFiller {
         count: u64,
         gap: GapExtent,
         after: Option<&[f32]>,
+        space: &mut Chunk,
         out: &mut impl FnMut(Filled<'_>),
     ) {
         let end = first.saturating_add(count);
@@ -256,11 +250,11 @@ impl GapFiller {
             },
         };
         self.accounting.imputed += imputed_end - first;
-        self.emit(first, imputed_end, CoverageKind::Imputed, Some((gap, after)), out);
+        self.emit(first, imputed_end, CoverageKind::Imputed, Some((gap, after)), space, out);
         if imputed_end < end {
             self.masked = Some(gap.start);
             self.restart |= self.policy.restarts();
-            self.emit(imputed_end, end, CoverageKind::Missing, None, out);
+            self.emit(imputed_end, end, CoverageKind::Missing, None, space, out);
         }
     }
 
@@ -271,24 +265,25 @@ impl GapFiller {
         end: u64,
         coverage: CoverageKind,
         made_up: Option<(GapExtent, Option<&[f32]>)>,
+        chunk: &mut Chunk,
         out: &mut impl FnMut(Filled<'_>),
     ) {
         while first < end {
             let count = (end - first).min(self.per_chunk());
-            self.chunk.restart(first, self.channels);
-            self.chunk.extend_missing(count as usize);
+            chunk.restart(first, self.channels);
+            chunk.extend_missing(count as usize);
             if let Some((gap, after)) = made_up {
-                self.make_up(first, gap, after);
+                self.make_up(first, gap, after, chunk);
             }
-            out(Filled::Chunk { chunk: &self.chunk, coverage });
+            out(Filled::Chunk { chunk, coverage });
             first += count;
         }
     }
 
-    fn make_up(&mut self, first: u64, gap: GapExtent, after: Option<&[f32]>) {
+    fn make_up(&self, first: u64, gap: GapExtent, after: Option<&[f32]>, chunk: &mut Chunk) {
         let lines = matches!(self.policy, GapPolicy::Interpolate { .. });
         let length = gap.end.unwrap_or(gap.start).saturating_sub(gap.start) as f64 + 1.0;
-        for (n, sample) in (first..).zip(self.chunk.values_mut().chunks_exact_mut(self.channels.max(1))) {
+        for (n, sample) in (first..).zip(chunk.values_mut().chunks_exact_mut(self.channels.max(1))) {
             let along = (n.saturating_sub(gap.start) as f64 + 1.0) / length;
             for (c, value) in sample.iter_mut().enumerate() {
                 // The channel at the last sample before the gap, as it was passed on.

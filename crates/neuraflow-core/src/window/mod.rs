@@ -12,7 +12,7 @@
 //!
 //! ```
 //! use std::sync::Arc;
-//! use neuraflow_core::model::{Channel, SamplingRate, Span, StreamHeader, StreamKey, Timestamp};
+//! use neuraflow_core::model::{Channel, Chunk, SamplingRate, Span, StreamHeader, StreamKey, Timestamp, Window};
 //! use neuraflow_core::window::{
 //!     Coverage, Filled, GapFiller, GapPolicy, Sequencer, SequencerConfig, WindowAssembler, WindowGrid,
 //! };
@@ -23,14 +23,15 @@
 //! let grid = WindowGrid::new(header.t0, rate, Timestamp::EPOCH, Span::millis(50))?;
 //! let mut sequencer = Sequencer::new(&header, grid, SequencerConfig::default());
 //! let mut filler = GapFiller::new(GapPolicy::default(), rate, 1);
-//! let mut coverage = Coverage::default();
+//! let (mut coverage, mut space) = (Coverage::default(), Chunk::default());
 //! let mut assembler = WindowAssembler::new(header, grid, 0);
 //! let mut counts = Vec::new();
 //! sequencer.samples(0, &[1.0; 26], &mut |piece| {
-//!     filler.piece(&piece, &mut |filled| {
+//!     filler.piece(&piece, &mut space, &mut |filled| {
 //!         if let Filled::Chunk { chunk, coverage: kind } = filled {
 //!             coverage.push(chunk.first(), chunk.len() as u64, kind);
-//!             assembler.push(chunk, &coverage, 0, 0, &mut |window| counts.push(window.samples.len()));
+//!             let keep = |window: &Window| counts.push(window.samples.len());
+//!             assembler.push(chunk, 0, 0, &mut (&coverage, keep));
 //!         }
 //!     });
 //! });
@@ -56,7 +57,7 @@ mod suspect;
 mod walk;
 
 pub use accounting::Accounting;
-pub use assembler::{AssemblerState, WindowAssembler};
+pub use assembler::{AssemblerState, Cut, WindowAssembler};
 pub use coverage::{Counts, Coverage, CoverageKind};
 pub use epochs::{EpochConfig, EpochCounts, EpochCutter, EpochState};
 pub use error::WindowError;

@@ -8,7 +8,8 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use neuraflow_core::model::{
-    Channel, SamplingRate, SequenceBits, Span, StreamHeader, StreamKey, Timestamp, Window, WindowStatus,
+    Channel, Chunk, SamplingRate, SequenceBits, Span, StreamHeader, StreamKey, Timestamp, Window,
+    WindowStatus,
 };
 use neuraflow_core::window::{
     Accounting, Coverage, Filled, GapFiller, GapPolicy, Piece, Sequencer, SequencerConfig, WindowAssembler,
@@ -81,6 +82,7 @@ pub struct Path {
     pub sequencer: Sequencer,
     pub filler: GapFiller,
     pub coverage: Coverage,
+    pub space: Chunk,
     pub assembler: WindowAssembler,
     pub run: Run,
 }
@@ -100,6 +102,7 @@ impl Path {
             sequencer: Sequencer::new(&header, grid, config),
             filler: GapFiller::new(policy, rate, 1),
             coverage: Coverage::default(),
+            space: Chunk::default(),
             assembler: WindowAssembler::new(header.clone(), grid, config.first),
             header,
             run: Run::default(),
@@ -112,7 +115,7 @@ impl Path {
 
     pub fn take(&mut self, event: &Event) {
         let wrap = |n: u64| self.header.sequence.wrap(self.header.first_sequence.wrapping_add(n));
-        let Self { sequencer, filler, coverage, assembler, run, .. } = self;
+        let Self { sequencer, filler, coverage, space, assembler, run, .. } = self;
         let (windows, late, jumps, restarts) =
             (&mut run.windows, &mut run.late, &mut run.jumps, &mut run.restarts);
         let mut keep = |window: &Window| windows.push(Closed::from(window));
@@ -138,16 +141,16 @@ impl Path {
                 }
                 Piece::Late { first, values } => late.extend(first..first + values.len() as u64),
             }
-            filler.piece(&piece, &mut |filled| match filled {
+            filler.piece(&piece, space, &mut |filled| match filled {
                 Filled::Chunk { chunk, coverage: kind } => {
                     coverage.push(chunk.first(), chunk.len() as u64, kind);
-                    assembler.push(chunk, coverage, 0, 0, &mut keep);
+                    assembler.push(chunk, 0, 0, &mut (&*coverage, &mut keep));
                     coverage.forget_before(assembler.needs_from());
                 }
                 Filled::Restart { at } => restarts.push(at),
             });
             if let Piece::Jump { to, .. } = piece {
-                assembler.jump(to, coverage, 0, 0, &mut keep);
+                assembler.jump(to, 0, 0, &mut (&*coverage, &mut keep));
             }
         };
         match event {
@@ -163,7 +166,7 @@ impl Path {
             Event::End(next) => sequencer.end(next.map(wrap), &mut piece),
         }
         if matches!(event, Event::End(_)) {
-            assembler.finish(coverage, 0, 0, &mut keep);
+            assembler.finish(0, 0, &mut (&*coverage, &mut keep));
         }
         run.accounting = *sequencer.accounting();
         run.accounting.add(filler.accounting());

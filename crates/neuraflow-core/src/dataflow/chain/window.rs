@@ -1,5 +1,6 @@
 //! Windows and epochs: where the signal is cut.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::{
@@ -8,7 +9,7 @@ use super::{
 };
 use crate::dataflow::error::RestoreFault;
 use crate::model::{Chunk, Window};
-use crate::window::{EpochCutter, WindowAssembler};
+use crate::window::{Counts, Cut, EpochCutter, WindowAssembler};
 
 /// What epochs are called among the stages.
 pub(in crate::dataflow) const EPOCHS: &str = "epochs";
@@ -26,32 +27,35 @@ pub(in crate::dataflow) struct WindowNode {
     pub(in crate::dataflow) children: Children<Window>,
 }
 
-/// What a window node does with a closed window.
-fn closed<'a>(
+/// What a window node does with the windows that close.
+struct Closed<'a> {
     children: &'a mut Children<Window>,
     counted: bool,
     step: &'a mut Step,
-) -> impl FnMut(&Window) + 'a {
-    move |window| {
-        if counted {
-            step.windows.count(window.info.status);
+}
+
+impl Cut for Closed<'_> {
+    fn counts(&self, samples: Range<u64>) -> Counts {
+        self.step.coverage.count(samples)
+    }
+
+    fn window(&mut self, window: &Window) {
+        if self.counted {
+            self.step.windows.count(window.info.status);
         }
-        push_all(children, window, step);
+        push_all(self.children, window, self.step);
     }
 }
 
 impl Node<Chunk> for WindowNode {
     fn push(&mut self, chunk: &Chunk, step: &mut Step) {
         let settled = self.started.saturating_add(self.warm_up);
-        let coverage = std::mem::take(&mut step.coverage);
         let (arrival, mut space) = (step.arrival, step.spare.pop().unwrap_or_default());
         self.assembler.swap_space(&mut space);
-        let mut out = closed(&mut self.children, self.counted, step);
-        self.assembler.push(chunk, &coverage, settled, arrival, &mut out);
-        drop(out);
+        let mut closed = Closed { children: &mut self.children, counted: self.counted, step };
+        self.assembler.push(chunk, settled, arrival, &mut closed);
         self.assembler.swap_space(&mut space);
         step.spare.push(space);
-        step.coverage = coverage;
         step.needs_from = step.needs_from.min(self.assembler.needs_from());
     }
 
@@ -61,22 +65,17 @@ impl Node<Chunk> for WindowNode {
 
     fn event(&mut self, event: &Event, step: &mut Step) {
         let settled = self.started.saturating_add(self.warm_up);
-        let coverage = std::mem::take(&mut step.coverage);
         let arrival = step.arrival;
+        let mut closed = Closed { children: &mut self.children, counted: self.counted, step };
         match event {
             Event::Restart { at } => self.started = *at,
             Event::Jump { to } => {
-                let out = &mut closed(&mut self.children, self.counted, step);
-                self.assembler.jump(*to, &coverage, settled, arrival, out);
+                self.assembler.jump(*to, settled, arrival, &mut closed);
                 self.started = *to;
             }
-            Event::End => {
-                let out = &mut closed(&mut self.children, self.counted, step);
-                self.assembler.finish(&coverage, settled, arrival, out);
-            }
+            Event::End => self.assembler.finish(settled, arrival, &mut closed),
             Event::Marker(_) | Event::Control(_) => {}
         }
-        step.coverage = coverage;
         event_all(&mut self.children, event, step);
     }
 
