@@ -23,7 +23,10 @@ pub struct Writer {
 impl Writer {
     /// Into all partitions of `topic`.
     pub fn new(brokers: &str, topic: &KafkaTopic, partitions: u32, seed: u64) -> Self {
-        let client = client(brokers).set("enable.idempotence", "true").create().unwrap();
+        // Brokers come and go here: a letter waits for them as long as it takes, and looks for them often.
+        let mut config = client(brokers);
+        config.set("enable.idempotence", "true").set("message.timeout.ms", "0");
+        let client = config.set("topic.metadata.refresh.interval.ms", "5000").create().unwrap();
         Self { client, topic: topic.name().to_owned(), partitions, seed, sent: 0 }
     }
 
@@ -46,7 +49,8 @@ impl Writer {
 
     /// Waits until the brokers have all of them.
     pub fn finish(&self) {
-        self.client.flush(Duration::from_secs(120)).unwrap();
+        let flushed = self.client.flush(Duration::from_secs(240));
+        assert!(flushed.is_ok(), "{flushed:?}: {} letters are still on their way", self.client.in_flight_count());
     }
 }
 
