@@ -50,7 +50,11 @@ impl Writer {
     /// Waits until the brokers have all of them.
     pub fn finish(&self) {
         let flushed = self.client.flush(Duration::from_secs(240));
-        assert!(flushed.is_ok(), "{flushed:?}: {} letters are still on their way", self.client.in_flight_count());
+        assert!(
+            flushed.is_ok(),
+            "{flushed:?}: {} letters are still on their way",
+            self.client.in_flight_count()
+        );
     }
 }
 
