@@ -53,7 +53,7 @@ pub enum Pace {
 pub struct Devices {
     pub load: Load,
     pub pace: Pace,
-    /// Devices are read on the worker that computes them, instead of every so manieth.
+    /// Devices are read on the worker that computes them, instead of by turns.
     pub at_home: bool,
     /// Packets of each device before the stopwatch is started.
     pub warm_up: u64,
