@@ -75,7 +75,7 @@ fn rooms_of_core_import_only_what_they_may() {
             "resilience" => &["resilience"],
             "telemetry" => &["model", "telemetry"],
             "ingest.rs" => &["model"],
-            "operator.rs" => &["model", "checkpoint"],
+            "operator.rs" | "operator" => &["model", "checkpoint"],
             "sink.rs" => &["model", "operator", "resilience"],
             "source.rs" => &["model", "ingest", "resilience"],
             "dataflow" => &[

@@ -1,5 +1,9 @@
 //! The operator trait: one transform of signals, windows or features.
 
+mod shared;
+
+use std::ops::Range;
+use std::ptr;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -10,6 +14,8 @@ use crate::model::{
     Channel, Chunk, Decision, FeatureSpec, Features, Marker, NoDecision, Recovery, SamplingRate, Span,
     StreamHeader, Window, WindowInfo,
 };
+
+pub use shared::shared;
 
 /// Data that flows between operators. Its [`Spec`](Item::Spec) is what `prepare` needs to know of it.
 pub trait Item: Clone + Send + 'static {
@@ -89,6 +95,7 @@ impl WindowItem for Features {
         Self { info, spec: Arc::clone(spec), values: vec![f64::NAN; spec.len()] }
     }
 
+    #[inline]
     fn reshape(&mut self, spec: &Arc<FeatureSpec>) {
         if !Arc::ptr_eq(&self.spec, spec) {
             self.spec = Arc::clone(spec);
@@ -98,6 +105,7 @@ impl WindowItem for Features {
         }
     }
 
+    #[inline]
     fn begin(&mut self, info: &WindowInfo) {
         self.info.clone_from(info);
         self.values.fill(f64::NAN);
@@ -243,6 +251,13 @@ pub trait Operator: Send + 'static {
     fn finish(&mut self, out: &mut Self::Out) -> Result<(), OperatorError> {
         let _ = out;
         Ok(())
+    }
+
+    /// The memory outside of the operator itself that `process` begins with, as [`as_ptr_range`](slice::as_ptr_range) gives it.
+    /// Where a worker has thousands of streams it is asked for while packets before are computed. A hint: nothing is read through
+    /// it, and without it all is the same but slower.
+    fn memory(&self) -> Range<*const u8> {
+        ptr::null()..ptr::null()
     }
 
     /// Forgets the signal: the state is that of a freshly prepared instance.

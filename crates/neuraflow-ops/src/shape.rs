@@ -5,7 +5,7 @@ use std::sync::Arc;
 use ndarray::ArrayView2;
 use neuraflow_core::checkpoint::RestoreError;
 use neuraflow_core::model::{Channel, ChannelKind, Unit};
-use neuraflow_core::operator::OperatorError;
+use neuraflow_core::operator::{OperatorError, shared};
 
 use crate::kernel::Value;
 
@@ -52,8 +52,9 @@ pub(crate) fn as_array<T: Value>(values: &[T], channels: usize) -> Result<ArrayV
     })
 }
 
-/// The channels that features have rows for: by default all but triggers, whose numbers are codes.
-#[derive(Clone, Debug, Default)]
+/// The channels that features have rows for: by default all but triggers, whose numbers are codes. The same for all
+/// operators of devices of one kind.
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Rows {
     /// Channels of the input.
     pub(crate) width: usize,
@@ -66,7 +67,7 @@ pub(crate) struct Rows {
 }
 
 impl Rows {
-    pub(crate) fn of(channels: &[Channel]) -> Result<Self, OperatorError> {
+    pub(crate) fn of(channels: &[Channel]) -> Result<Arc<Self>, OperatorError> {
         let rows = Self::which(channels, |channel| channel.kind() != ChannelKind::Trigger);
         if rows.len() == 0 {
             return Err(OperatorError::Spec {
@@ -79,15 +80,15 @@ impl Rows {
     }
 
     /// Rows for these channels alone.
-    pub(crate) fn which(channels: &[Channel], wanted: impl Fn(&Channel) -> bool) -> Self {
+    pub(crate) fn which(channels: &[Channel], wanted: impl Fn(&Channel) -> bool) -> Arc<Self> {
         let kept: Vec<(usize, &Channel)> =
             channels.iter().enumerate().filter(|(_, channel)| wanted(channel)).collect();
-        Self {
+        shared(Arc::new(Self {
             width: channels.len(),
             channels: kept.iter().map(|(place, _)| *place).collect(),
             names: kept.iter().map(|(place, channel)| unique_name(channels, *place, channel)).collect(),
             microvolts: kept.iter().map(|(_, channel)| *channel.unit() == Unit::Microvolt).collect(),
-        }
+        }))
     }
 
     pub(crate) fn len(&self) -> usize {

@@ -43,7 +43,7 @@ impl Targets {
         &mut self,
         channels: &[Channel],
         rate: SamplingRate,
-    ) -> Result<Rows, OperatorError> {
+    ) -> Result<Arc<Rows>, OperatorError> {
         self.check(rate)?;
         self.rate = rate.as_hz();
         self.samples.clear();

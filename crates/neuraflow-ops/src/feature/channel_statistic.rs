@@ -33,7 +33,7 @@ pub(super) struct ChannelStatistic<S> {
     /// Over the window alone without it.
     pub(super) over: Option<Span>,
     hop: Span,
-    rows: Rows,
+    rows: Arc<Rows>,
     look_back: Option<LookBack>,
     samples: Vec<f64>,
     statistic: PhantomData<S>,
@@ -45,7 +45,7 @@ impl<S> Default for ChannelStatistic<S> {
         Self {
             over: None,
             hop: Span::ZERO,
-            rows: Rows::default(),
+            rows: Arc::default(),
             look_back: None,
             samples: Vec::new(),
             statistic: PhantomData,

@@ -42,7 +42,7 @@ pub struct Covariance {
     /// Rows that stand in a covariance together.
     together: usize,
     hop: Span,
-    rows: Rows,
+    rows: Arc<Rows>,
     look_back: Option<LookBack>,
     segment: Segment,
     /// The samples of one band.
@@ -58,7 +58,7 @@ impl Covariance {
             by_band: false,
             together: 0,
             hop: Span::ZERO,
-            rows: Rows::default(),
+            rows: Arc::default(),
             look_back: None,
             segment: Segment::default(),
             band: Vec::new(),

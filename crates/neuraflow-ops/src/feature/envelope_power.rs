@@ -49,7 +49,7 @@ pub struct EnvelopePower {
 
 #[derive(Clone, Debug)]
 struct Running {
-    rows: Rows,
+    rows: Arc<Rows>,
     alpha: f64,
     restarts: bool,
     filters: Vec<SosFilter>,

@@ -129,9 +129,11 @@ mod tests {
     use neuraflow_core::model::{Channel, SamplingRate};
     use neuraflow_core::operator::Missing;
 
+    use std::sync::Arc;
+
     use super::*;
 
-    fn ring(hz: u64) -> (LookBack, Rows) {
+    fn ring(hz: u64) -> (LookBack, Arc<Rows>) {
         let channels = ["Cz", "Pz"].map(Channel::new);
         let rows = Rows::of(&channels).unwrap();
         let rate = SamplingRate::hz(hz).unwrap();

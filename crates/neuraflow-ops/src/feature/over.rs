@@ -43,7 +43,7 @@ impl Columns {
 pub(crate) struct Over<S> {
     pub(crate) span: Span,
     pub(crate) statistic: S,
-    rows: Rows,
+    rows: Arc<Rows>,
     look_back: LookBack,
     samples: Vec<f64>,
 }
@@ -57,7 +57,7 @@ impl<S: Statistic> Over<S> {
         Self {
             span: Span::secs(1),
             statistic,
-            rows: Rows::default(),
+            rows: Arc::default(),
             look_back: LookBack::default(),
             samples: Vec::new(),
         }

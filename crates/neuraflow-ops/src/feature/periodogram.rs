@@ -6,6 +6,7 @@ use ndarray::{Array2, ArrayView2};
 use neuraflow_core::checkpoint::{RestoreError, SnapshotReader, SnapshotWriter};
 use neuraflow_core::model::{FeatureSpec, Features, Span, Window};
 use neuraflow_core::operator::{Latency, Operator, OperatorError, WindowSpec};
+use smallvec::SmallVec;
 
 use super::computed_in;
 use super::welch::refused;
@@ -42,12 +43,12 @@ use crate::shape::{Rows, as_array, same_channels};
 #[derive(Debug, Default)]
 pub struct Periodogram {
     precision: Precision,
-    rows: Rows,
+    rows: Arc<Rows>,
     hop: Span,
     columns: usize,
     /// For each length a complete window may have, and one for whatever else came last.
-    plans: Vec<DftPower>,
-    other: Option<DftPower>,
+    plans: SmallVec<[DftPower; 2]>,
+    other: Option<Box<DftPower>>,
     /// `[channel][bin]`, of every channel, where that is not the shape of the output.
     powers: Vec<f64>,
 }
@@ -106,7 +107,7 @@ impl Periodogram {
 /// The plan for a length: one made beforehand, or, for a window cut short, made now.
 fn plan<'a>(
     plans: &'a mut [DftPower],
-    other: &'a mut Option<DftPower>,
+    other: &'a mut Option<Box<DftPower>>,
     samples: usize,
     precision: Precision,
 ) -> Result<&'a mut DftPower, OperatorError> {
@@ -114,7 +115,7 @@ fn plan<'a>(
         return Ok(plan);
     }
     let last = other.take().filter(|plan| plan.samples() == samples);
-    let plan = || DftPower::with_precision(samples, precision);
+    let plan = || DftPower::with_precision(samples, precision).map(Box::new);
     Ok(other.insert(last.map_or_else(plan, Ok).map_err(|e| refused(&e))?))
 }
 

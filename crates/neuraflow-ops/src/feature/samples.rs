@@ -36,7 +36,7 @@ pub struct Samples {
     over: Option<Span>,
     baseline: Option<Span>,
     hop: Span,
-    rows: Rows,
+    rows: Arc<Rows>,
     look_back: Option<LookBack>,
     columns: usize,
     /// Samples of the baseline.

@@ -2,6 +2,8 @@
 
 mod densities;
 
+use std::sync::Arc;
+
 use ndarray::ArrayView2;
 use neuraflow_core::checkpoint::{RestoreError, SnapshotReader, SnapshotWriter};
 use neuraflow_core::model::{SamplingRate, Span, Window};
@@ -19,7 +21,7 @@ pub(super) struct Welch {
     over: Span,
     segment: Option<Span>,
     precision: Precision,
-    rows: Rows,
+    rows: Arc<Rows>,
     state: Option<State>,
 }
 
@@ -71,7 +73,7 @@ impl std::fmt::Debug for State {
 impl Default for Welch {
     fn default() -> Self {
         let (over, precision) = (Span::secs(1), Precision::default());
-        Self { over, segment: None, precision, rows: Rows::default(), state: None }
+        Self { over, segment: None, precision, rows: Arc::default(), state: None }
     }
 }
 

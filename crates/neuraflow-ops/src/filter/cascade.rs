@@ -60,7 +60,11 @@ macro_rules! cascade {
             }
         }
 
-        super::stage::stage_operator!($filter);
+        super::stage::stage_operator!($filter, {
+            fn memory(&self) -> std::ops::Range<*const u8> {
+                self.stage.memory()
+            }
+        });
     };
 }
 

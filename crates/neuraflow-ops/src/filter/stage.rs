@@ -1,9 +1,13 @@
 //! Running a designed cascade: over the chunks of a stream, or over a whole array.
 
+use std::ops::Range;
+use std::ptr;
+use std::sync::Arc;
+
 use ndarray::{Array2, ArrayRef2};
 use neuraflow_core::checkpoint::{RestoreError, SnapshotReader, SnapshotWriter};
 use neuraflow_core::model::{ChannelKind, Chunk};
-use neuraflow_core::operator::{self, Latency, OperatorError, SignalSpec};
+use neuraflow_core::operator::{self, Latency, OperatorError, SignalSpec, shared};
 
 use super::latency::{Bands, latency};
 use crate::kernel::{KernelError, Missing, Precision, Sos, SosFilter, SosState, Value};
@@ -35,6 +39,8 @@ impl SosStage {
         let (channels, missing) = (spec.channels.len(), spec.missing.into());
         let filter =
             SosFilter::with_precision(sos, channels, missing, self.precision).map_err(|e| refused(&e))?;
+        // Of devices of one kind all are clones of the first's, and share its coefficients.
+        let filter = (*shared(Arc::new(filter))).clone();
         let is_trigger = |index: &usize| spec.channels[*index].kind() == ChannelKind::Trigger;
         let unfiltered = (0..spec.channels.len()).filter(is_trigger).collect();
         self.running = Some(Running { filter, unfiltered, latency: latency(sos, bands, spec.rate)? });
@@ -56,6 +62,10 @@ impl SosStage {
             }
         }
         Ok(())
+    }
+
+    pub(super) fn memory(&self) -> Range<*const u8> {
+        self.running.as_ref().map_or(ptr::null()..ptr::null(), |running| running.filter.memory())
     }
 
     pub(super) fn reset(&mut self) {
@@ -149,7 +159,7 @@ fn refused(error: &KernelError) -> OperatorError {
 
 /// Gives a filter with a `stage` and a `prepare_stage(spec)` its `Operator`.
 macro_rules! stage_operator {
-    ($filter:ident) => {
+    ($filter:ident $(, { $($own:tt)* })?) => {
         impl neuraflow_core::operator::Operator for $filter {
             type In = neuraflow_core::model::Chunk;
             type Out = neuraflow_core::model::Chunk;
@@ -188,6 +198,8 @@ macro_rules! stage_operator {
             ) -> Result<(), neuraflow_core::checkpoint::RestoreError> {
                 self.stage.restore(reader)
             }
+
+            $($($own)*)?
         }
     };
 }

@@ -3,6 +3,8 @@
 mod bank;
 mod state;
 
+use std::ops::Range;
+
 use super::{KernelError, Sos, Value};
 use bank::Bank;
 pub use state::SosState;
@@ -71,13 +73,15 @@ pub enum Precision {
 /// assert!(output.iter().all(|value| value.abs() < 1e-6)); // no transient at the start
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Debug, Clone)]
+///
+/// A clone shares the coefficients: filters of many devices of one kind are best cloned from one.
+#[derive(Debug, Clone, PartialEq)]
 pub struct SosFilter {
     channels: usize,
     cascade: Cascade,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 enum Cascade {
     Double(Bank<f64>),
     Single(Bank<f32>),
@@ -156,6 +160,11 @@ impl SosFilter {
         with_bank!(&mut self.cascade, bank => bank.reset());
     }
 
+    /// Where its state lies, for whoever asks the processor for it ahead of time.
+    pub(crate) fn memory(&self) -> Range<*const u8> {
+        with_bank!(&self.cascade, bank => bank.memory())
+    }
+
     /// Filters whole samples `[sample][channel]`; `output` has the length of `input`. Allocates nothing.
     ///
     /// # Errors
@@ -186,6 +195,23 @@ impl SosFilter {
 mod tests {
     use super::*;
     use crate::kernel::{Response, butterworth};
+
+    #[test]
+    fn clones_share_coefficients_and_state_has_lines_of_its_own() {
+        let sos = butterworth(4, Response::Bandpass(1.0, 40.0), 250.0).unwrap(); // four sections
+        for (precision, bytes) in [(Precision::Single, 256), (Precision::Double, 512)] {
+            let filter = SosFilter::with_precision(&sos, 8, Missing::Restart, precision).unwrap();
+            let mut clone = filter.clone();
+            assert_eq!(clone, filter);
+            let [first, second] = [&filter, &clone].map(SosFilter::memory);
+            for Range { start, end } in [&first, &second] {
+                assert_eq!((end.addr() - start.addr(), start.addr() % 64), (bytes, 0));
+            }
+            assert_ne!(first, second);
+            clone.process(&[1.0; 8], &mut [0.0; 8]).unwrap();
+            assert_ne!(clone, filter);
+        }
+    }
 
     #[test]
     fn refuses_what_does_not_fit_and_keeps_the_state() {

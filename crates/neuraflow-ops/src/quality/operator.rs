@@ -38,7 +38,7 @@ use crate::shape::{Rows, as_array, same_channels};
 pub struct SignalQuality {
     over: Span,
     rate: f64,
-    rows: Rows,
+    rows: Arc<Rows>,
     look_back: LookBack,
     samples: Vec<f64>,
 }
@@ -48,7 +48,7 @@ impl Default for SignalQuality {
         Self {
             over: Span::secs(1),
             rate: 0.0,
-            rows: Rows::default(),
+            rows: Arc::default(),
             look_back: LookBack::default(),
             samples: Vec::new(),
         }

@@ -1,5 +1,7 @@
 //! A detector for every channel of a stream.
 
+use std::sync::Arc;
+
 use neuraflow_core::checkpoint::{RestoreError, SnapshotReader, SnapshotWriter};
 use neuraflow_core::model::Window;
 use neuraflow_core::operator::OperatorError;
@@ -11,7 +13,7 @@ use crate::shape::{Rows, same_channels, same_length};
 #[derive(Clone, Debug)]
 pub(super) struct Running {
     pub(super) rules: Rules,
-    pub(super) rows: Rows,
+    pub(super) rows: Arc<Rows>,
     pub(super) channels: Vec<Channel>,
 }
 

@@ -1,5 +1,10 @@
 //! The arithmetic of a cascade: blocks of channels side by side, in either precision.
 
+use std::ops::Range;
+use std::sync::Arc;
+
+use smallvec::{SmallVec, smallvec};
+
 use crate::kernel::simd::widest;
 use crate::kernel::value::sealed::Real;
 use crate::kernel::{Missing, Sos, Value};
@@ -13,18 +18,23 @@ const ROWS: usize = 32;
 
 type Lanes<S> = [S; LANES];
 
-/// Sections, and the state of every channel, in `S`.
-#[derive(Debug, Clone)]
+/// What a section remembers of a block of channels: z0 and z1. In `f32` just what the processor fetches at a time.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[repr(align(64))]
+struct Memory<S>([Lanes<S>; 2]);
+
+/// Sections, and the state of every channel, in `S`. A clone has the same sections, not a copy of them.
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct Bank<S> {
-    sections: Vec<Section<S>>,
+    sections: Arc<[Section<S>]>,
     missing: Missing,
-    /// `[block of channels][section][z0, z1][channel in block]`, the last block padded.
-    state: Vec<[Lanes<S>; 2]>,
+    /// `[block of channels][section]`, the last block padded.
+    state: Vec<Memory<S>>,
     /// `[block of channels][channel in block]`: whether it has seen a value since the start or the last gap.
-    started: Vec<[bool; LANES]>,
+    started: SmallVec<[[bool; LANES]; 2]>,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 struct Section<S> {
     b: [S; 3],
     a: [S; 2],
@@ -40,18 +50,24 @@ impl<S: Value> Bank<S> {
             a: [*a1, *a2].map(S::from_f64),
             steady,
         };
-        let sections: Vec<_> = sos.sections().iter().zip(sos.steady_state()).map(section).collect();
+        let sections: Arc<[_]> = sos.sections().iter().zip(sos.steady_state()).map(section).collect();
         Self {
             missing,
-            state: vec![[[S::default(); LANES]; 2]; blocks * sections.len()],
+            state: vec![Memory::default(); blocks * sections.len()],
             sections,
-            started: vec![[false; LANES]; blocks],
+            started: smallvec![[false; LANES]; blocks],
         }
     }
 
     pub(super) fn reset(&mut self) {
-        self.state.fill([[S::default(); LANES]; 2]);
+        self.state.fill(Memory::default());
         self.started.fill([false; LANES]);
+    }
+
+    /// Where the state lies.
+    pub(super) fn memory(&self) -> Range<*const u8> {
+        let Range { start, end } = self.state.as_ptr_range();
+        start.cast()..end.cast()
     }
 
     /// Number of sections.
@@ -63,7 +79,10 @@ impl<S: Value> Bank<S> {
     pub(super) fn channel(&self, channel: usize) -> (bool, impl Iterator<Item = [f64; 2]>) {
         let (block, lane) = (channel / LANES, channel % LANES);
         let states = &self.state[block * self.depth()..][..self.depth()];
-        (self.started[block][lane], states.iter().map(move |[z0, z1]| [z0[lane].to_f64(), z1[lane].to_f64()]))
+        (
+            self.started[block][lane],
+            states.iter().map(move |Memory([z0, z1])| [z0[lane].to_f64(), z1[lane].to_f64()]),
+        )
     }
 
     /// Puts back what [`Bank::channel`] gave.
@@ -72,7 +91,7 @@ impl<S: Value> Bank<S> {
         self.started[block][lane] = started;
         let depth = self.depth();
         for (own, [z0, z1]) in self.state[block * depth..][..depth].iter_mut().zip(values) {
-            (own[0][lane], own[1][lane]) = (S::from_f64(*z0), S::from_f64(*z1));
+            (own.0[0][lane], own.0[1][lane]) = (S::from_f64(*z0), S::from_f64(*z1));
         }
     }
 
@@ -125,7 +144,7 @@ impl<S: Value> Bank<S> {
 fn filter_block<T: Value, S: Value>(
     sections: &[Section<S>],
     missing: Missing,
-    state: &mut [[Lanes<S>; 2]],
+    state: &mut [Memory<S>],
     started: &mut [bool; LANES],
     x: &[T],
     y: &mut [T],
@@ -156,7 +175,7 @@ fn filter_block<T: Value, S: Value>(
 #[inline(always)]
 fn run<T: Value, S: Value, const DEPTH: usize>(
     sections: &[Section<S>; DEPTH],
-    state: &mut [[Lanes<S>; 2]; DEPTH],
+    state: &mut [Memory<S>; DEPTH],
     x: &[T],
     y: &mut [T],
     stride: usize,
@@ -194,7 +213,7 @@ fn run<T: Value, S: Value, const DEPTH: usize>(
 fn run_with_missing<T: Value, S: Value>(
     sections: &[Section<S>],
     missing: Missing,
-    state: &mut [[Lanes<S>; 2]],
+    state: &mut [Memory<S>],
     started: &mut [bool; LANES],
     x: &[T],
     y: &mut [T],
@@ -210,7 +229,7 @@ fn run_with_missing<T: Value, S: Value>(
         }
         for lane in (0..LANES).filter(|lane| present[*lane] && !started[*lane]) {
             for (Section { steady, .. }, z) in sections.iter().zip(&mut *state) {
-                for (z, steady) in z.iter_mut().zip(steady) {
+                for (z, steady) in z.0.iter_mut().zip(steady) {
                     z[lane] = S::from_f64(steady * value[lane].to_f64());
                 }
             }
@@ -218,7 +237,7 @@ fn run_with_missing<T: Value, S: Value>(
         for (section, z) in sections.iter().zip(&mut *state) {
             let before = *z;
             value = step(section, z, value);
-            for (z, before) in z.iter_mut().zip(before) {
+            for (z, before) in z.0.iter_mut().zip(before.0) {
                 for lane in 0..LANES {
                     z[lane] = if present[lane] { z[lane] } else { before[lane] };
                 }
@@ -233,7 +252,7 @@ fn run_with_missing<T: Value, S: Value>(
 
 /// One sample of a block of channels through one section: its output.
 #[inline(always)]
-fn step<S: Real>(Section { b, a, .. }: &Section<S>, state: &mut [Lanes<S>; 2], x: Lanes<S>) -> Lanes<S> {
+fn step<S: Real>(Section { b, a, .. }: &Section<S>, Memory(state): &mut Memory<S>, x: Lanes<S>) -> Lanes<S> {
     // Copies first: with all reads before all writes the compiler vectorises.
     let [z0, z1] = *state;
     let mut y = [S::default(); LANES];
