@@ -21,8 +21,10 @@ pub(super) struct Seat {
     pub(super) touched: bool,
 }
 
+// Nearly all run, and their states lie side by side.
+#[allow(clippy::large_enum_variant)]
 pub(super) enum Slot {
-    Running(Box<StreamState>),
+    Running(StreamState),
     Refused(Refused),
 }
 

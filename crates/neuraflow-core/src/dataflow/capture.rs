@@ -251,7 +251,7 @@ impl Streams {
                 let (late, none) = (self.late.clone(), &mut Vec::new());
                 let mut state = self.graph.stream(Arc::clone(&header), None, &self.outboxes, late, none)?;
                 state.restore(&mut sections)?;
-                Slot::Running(Box::new(state))
+                Slot::Running(state)
             }
         };
         sections.finish()?;

@@ -43,7 +43,8 @@ impl Graph {
         let spec = SignalSpec { channels: Arc::clone(&header.channels), rate: header.rate, missing };
         let first = resume_at.map_or(0, |time| header.first_at_or_after(time));
         let (origin, budget) = (self.origin, self.budget);
-        let mut site = Site { header: &header, first, origin, budget, outboxes, paths };
+        let (nodes, berth) = (&mut 0, outboxes.shelves.berth());
+        let mut site = Site { header: &header, first, origin, budget, outboxes, paths, nodes, at: berth.at };
         let root = instantiate_all(&self.root, &spec, Latency::default(), &mut site)?;
         let grid = WindowGrid::new(header.t0, header.rate, self.origin, self.hop).map_err(|source| {
             BuildError::Window { stage: "source".into(), stream: header.name.clone(), source }
@@ -51,7 +52,8 @@ impl Graph {
         let config = SequencerConfig { lateness: self.lateness, first, ..SequencerConfig::default() };
         let sequencer = Sequencer::new(&header, grid, config);
         let filler = GapFiller::new(self.gaps, header.rate, header.channels.len());
-        Ok(StreamState::new(header, grid, sequencer, filler, root, late))
+        let root = outboxes.shelves.root(root);
+        Ok(StreamState::new(header, sequencer, filler, berth, root, late))
     }
 
     /// What the state of its streams is the state of, a line for each setting and each node.

@@ -1,12 +1,9 @@
 //! Items that leave a pipeline beside windows and what is computed from them.
 
-use std::cell::RefCell;
-use std::rc::Rc;
 use std::sync::Arc;
 
-use super::chain::{Event, Node, Sections, SectionsReader, Step};
+use super::chain::{Event, Fixture, Node, Sections, SectionsReader, Step};
 use super::error::RestoreFault;
-use super::outbox::Outbox;
 use thiserror::Error;
 
 use crate::model::{Chunk, Control, Marker, StreamHeader, Timestamp};
@@ -80,23 +77,28 @@ pub enum ControlError {
 }
 
 /// Puts markers out.
-pub(super) struct MarkerNode {
-    pub(super) outbox: Rc<RefCell<Outbox<StreamMarker>>>,
-}
+pub(super) struct MarkerNode;
 
 impl Node<Chunk> for MarkerNode {
-    fn push(&mut self, _: &Chunk, _: &mut Step) {}
+    type Out = StreamMarker;
 
-    fn event(&mut self, event: &Event, step: &mut Step) {
+    fn push(&mut self, _: &Chunk, _: &Fixture<StreamMarker>, _: &mut Step<'_>) {}
+
+    fn event(&mut self, event: &Event, fixture: &Fixture<StreamMarker>, step: &mut Step<'_>) {
         if let Event::Marker(marker) = event {
-            let item = StreamMarker { stream: Arc::clone(&step.header), marker: Arc::clone(marker) };
-            self.outbox.borrow_mut().push(item);
+            let item = StreamMarker { stream: Arc::clone(step.header), marker: Arc::clone(marker) };
+            fixture.children.push(&item, step);
         }
     }
 
-    fn snapshot(&self, _: &mut Sections) {}
+    fn snapshot(&self, _: &Fixture<StreamMarker>, _: usize, _: &mut Sections) {}
 
-    fn restore(&mut self, _: &mut SectionsReader<'_>) -> Result<(), RestoreFault> {
+    fn restore(
+        &mut self,
+        _: &Fixture<StreamMarker>,
+        _: usize,
+        _: &mut SectionsReader<'_>,
+    ) -> Result<(), RestoreFault> {
         Ok(())
     }
 }

@@ -1,22 +1,19 @@
-//! What the chains of a worker share: outboxes, where they leave what they put out until the activation is over; the item that
-//! a stage computes into; and the specs of streams that are alike.
+//! What the chains of a worker share: outboxes, where they leave what they put out until the activation is over, and shelves, on
+//! which they are.
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
-use std::sync::Arc;
 
-use super::chain::{Event, Node, Sections, SectionsReader, Step};
-use super::error::RestoreFault;
+use super::chain::Shelves;
 
 /// Items kept for their memory, at most: as many as a busy activation puts out.
 const SPARE: usize = 4_096;
 
 /// What waits to leave for one sink, and items that came back from it to be used again.
 pub(super) struct Outbox<T> {
-    /// First what waits, then what came back, in one piece: an item that is put in trades places with one that came back, and
-    /// none is moved about.
+    /// First what waits, then what came back, in one piece: an item is made where one lies that came back, and none is moved
+    /// about.
     items: Vec<T>,
     waiting: usize,
     /// What came back and was not needed for as long as more waited.
@@ -48,7 +45,7 @@ impl<T> Outbox<T> {
     }
 
     /// Puts in a copy, in the memory of an item that came back if there is one.
-    fn push_copy(&mut self, item: &T)
+    pub(super) fn push_copy(&mut self, item: &T)
     where
         T: Clone,
     {
@@ -58,14 +55,17 @@ impl<T> Outbox<T> {
         }
     }
 
-    /// Puts an item in, and leaves one that came back in its place; a copy, if none did.
-    fn swap(&mut self, item: &mut T)
-    where
-        T: Clone,
-    {
-        match self.place() {
-            Some(place) => std::mem::swap(place, item),
-            None => self.append(item.clone()),
+    /// Lets `fill` make the next item where it is to wait, in the memory of one that came back or of a `blank` one. It is
+    /// put in if `fill` says so.
+    #[inline]
+    pub(super) fn make(&mut self, blank: impl FnOnce() -> T, fill: impl FnOnce(&mut T) -> bool) {
+        if self.waiting == self.items.len() {
+            self.items.push(self.spare.pop().unwrap_or_else(blank));
+        }
+        if let Some(place) = self.items.get_mut(self.waiting)
+            && fill(place)
+        {
+            self.waiting += 1;
         }
     }
 
@@ -105,19 +105,11 @@ impl<T> Outbox<T> {
     }
 }
 
-/// Specs that a worker remembers: a graph has some, for devices of some kinds.
-const SPECS: usize = 64;
-
-/// What a stage's nodes compute into, one stream after the other: it keeps its shape from one to the next that is alike.
-pub(super) type Scratch<T> = Rc<RefCell<Option<T>>>;
-
 /// A worker's outboxes: one for each outlet of the graph, filled by its chains and emptied after each activation.
 #[derive(Default)]
 pub(super) struct Outboxes {
     boxes: RefCell<Vec<Option<Rc<dyn Any>>>>,
-    /// One for each stage.
-    scratches: RefCell<BTreeMap<Arc<str>, Rc<dyn Any>>>,
-    specs: RefCell<VecDeque<Box<dyn Any>>>,
+    pub(super) shelves: Rc<Shelves>,
     flushed: Rc<Cell<u64>>,
 }
 
@@ -136,55 +128,8 @@ impl Outboxes {
         })
     }
 
-    /// What a stage computes into. A stage has one item type, so the types agree.
-    pub(super) fn scratch<T: 'static>(&self, stage: &Arc<str>) -> Scratch<T> {
-        let mut scratches = self.scratches.borrow_mut();
-        let existing =
-            scratches.get(stage).and_then(|any| Rc::clone(any).downcast::<RefCell<Option<T>>>().ok());
-        existing.unwrap_or_else(|| {
-            let fresh = Rc::new(RefCell::new(None::<T>));
-            scratches.insert(Arc::clone(stage), Rc::clone(&fresh) as Rc<dyn Any>);
-            fresh
-        })
-    }
-
-    /// The same spec as another stream already has, if there is one: then they share its memory.
-    pub(super) fn share<S: Clone + PartialEq + 'static>(&self, spec: S) -> S {
-        let mut specs = self.specs.borrow_mut();
-        let known = specs.iter().filter_map(|any| any.downcast_ref::<S>()).find(|known| **known == spec);
-        if let Some(known) = known {
-            return known.clone();
-        }
-        specs.truncate(SPECS - 1);
-        specs.push_front(Box::new(spec.clone()));
-        spec
-    }
-
     /// When they were last emptied, in nanoseconds of the pipeline's clock.
     pub(super) fn flushed(&self) -> Rc<Cell<u64>> {
         Rc::clone(&self.flushed)
-    }
-}
-
-/// The end of a branch: items wait here until the activation is over, then leave for the sink together.
-pub(super) struct OutletNode<T> {
-    pub(super) outbox: Rc<RefCell<Outbox<T>>>,
-}
-
-impl<T: Clone> Node<T> for OutletNode<T> {
-    fn push(&mut self, item: &T, _: &mut Step) {
-        self.outbox.borrow_mut().push_copy(item);
-    }
-
-    fn give(&mut self, item: &mut T, _: &mut Step) {
-        self.outbox.borrow_mut().swap(item);
-    }
-
-    fn event(&mut self, _: &Event, _: &mut Step) {}
-
-    fn snapshot(&self, _: &mut Sections) {}
-
-    fn restore(&mut self, _: &mut SectionsReader<'_>) -> Result<(), RestoreFault> {
-        Ok(())
     }
 }

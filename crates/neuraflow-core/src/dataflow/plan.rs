@@ -5,13 +5,15 @@
 
 use std::sync::Arc;
 
-use super::chain::{Children, Clock, EPOCHS, EpochNode, MapNode, Node, StageNode, Waiting, WindowNode};
+use super::chain::{
+    Child, Children, Clock, EPOCHS, EpochNode, Fixture, MapNode, Node, StageNode, Waiting, WindowNode,
+};
 use super::error::BuildError;
 use super::items::{MarkerNode, StreamMarker};
-use super::outbox::{Outboxes, OutletNode};
+use super::outbox::Outboxes;
 use super::report::PathLatency;
 use crate::model::{Chunk, Span, StreamHeader, Timestamp, Window};
-use crate::operator::{Item, Latency, Operator, SignalSpec, WindowItem, WindowSpec};
+use crate::operator::{Item, Latency, Operator, SignalSpec, WindowItem, WindowSpec, shared};
 use crate::window::{EpochConfig, EpochCutter, WindowAssembler, WindowGrid};
 
 /// Makes a node, and everything after it, for one stream.
@@ -22,7 +24,7 @@ pub(super) trait Plan<T: Item>: Send + Sync {
         spec: &T::Spec,
         ahead: Latency,
         site: &mut Site<'_>,
-    ) -> Result<Box<dyn Node<T>>, BuildError>;
+    ) -> Result<Child<T>, BuildError>;
 
     /// Writes a line about the node, and those of everything after it: what a state is the state of.
     fn describe(&self, depth: usize, lines: &mut Vec<String>);
@@ -40,9 +42,26 @@ pub(super) struct Site<'a> {
     pub(super) budget: Option<Span>,
     pub(super) outboxes: &'a Outboxes,
     pub(super) paths: &'a mut Vec<PathLatency>,
+    /// Nodes made so far: where the next one stands in the graph.
+    pub(super) nodes: &'a mut usize,
+    /// The stream's place on all shelves.
+    pub(super) at: usize,
 }
 
 impl Site<'_> {
+    /// Puts a node beside those that other streams have at the same place of the graph.
+    fn put<T, N>(&mut self, stage: &Arc<str>, children: Children<N::Out>, node: N) -> Child<T>
+    where
+        T: 'static,
+        N: Node<T> + 'static,
+        N::Out: Clone + 'static,
+    {
+        let fixture = Fixture { stage: Arc::clone(stage), children };
+        let places = self.outboxes.shelves.put(*self.nodes, self.at, fixture, node);
+        *self.nodes += 1;
+        Child::Places(places)
+    }
+
     /// Prepares an operator: what comes out of it, and the latency up to there, which must be within the budget.
     fn prepare<O: Operator>(
         &self,
@@ -98,7 +117,7 @@ impl<O: Operator<In = Chunk, Out = Chunk>> Plan<Chunk> for StagePlan<O> {
         spec: &SignalSpec,
         ahead: Latency,
         site: &mut Site<'_>,
-    ) -> Result<Box<dyn Node<Chunk>>, BuildError> {
+    ) -> Result<Child<Chunk>, BuildError> {
         let mut operator = (self.make)();
         let (out_spec, latency) = site.prepare(&self.stage, &mut operator, spec, ahead)?;
         let clock = Clock::new(site.header, spec.rate, out_spec.rate);
@@ -106,14 +125,15 @@ impl<O: Operator<In = Chunk, Out = Chunk>> Plan<Chunk> for StagePlan<O> {
             None => instantiate_all(&self.children, &out_spec, latency, site)?,
             Some(clock) => {
                 let (header, first) = (clock.header(), clock.behind(site.first));
-                let Site { origin, budget, outboxes, .. } = *site;
-                let mut behind = Site { header, first, origin, budget, outboxes, paths: &mut *site.paths };
+                let Site { origin, budget, outboxes, at, .. } = *site;
+                let (paths, nodes) = (&mut *site.paths, &mut *site.nodes);
+                let mut behind = Site { header, first, origin, budget, outboxes, paths, nodes, at };
                 instantiate_all(&self.children, &out_spec, latency, &mut behind)?
             }
         };
         let channels_out = out_spec.channels.len();
-        let stage = Arc::clone(&self.stage);
-        Ok(Box::new(StageNode { stage, operator, channels_out, next: 0, needs_from: 0, clock, children }))
+        let node = StageNode { operator, channels_out, next: 0, needs_from: 0, clock: clock.map(Box::new) };
+        Ok(site.put(&self.stage, children, node))
     }
 
     fn describe(&self, depth: usize, lines: &mut Vec<String>) {
@@ -137,24 +157,22 @@ where
         spec: &<O::In as Item>::Spec,
         ahead: Latency,
         site: &mut Site<'_>,
-    ) -> Result<Box<dyn Node<O::In>>, BuildError> {
+    ) -> Result<Child<O::In>, BuildError> {
         let mut operator = (self.make)();
         let (out_spec, latency) = site.prepare(&self.stage, &mut operator, spec, ahead)?;
-        let out_spec = site.outboxes.share(out_spec);
+        let out_spec = shared(out_spec);
         let children = instantiate_all(&self.children, &out_spec, latency, site)?;
         let looks_ahead = operator.latency().look_ahead > Span::ZERO;
-        Ok(Box::new(MapNode {
-            stage: Arc::clone(&self.stage),
+        let node = MapNode {
             operator,
             spec: out_spec,
-            scratch: site.outboxes.scratch(&self.stage),
             settling: latency.warm_up + latency.look_back,
             started: site.header.time_of(site.first),
             looks_ahead,
             latest: None,
             waiting: Waiting::default(),
-            children,
-        }))
+        };
+        Ok(site.put(&self.stage, children, node))
     }
 
     fn describe(&self, depth: usize, lines: &mut Vec<String>) {
@@ -176,7 +194,7 @@ impl Plan<Chunk> for WindowPlan {
         spec: &SignalSpec,
         ahead: Latency,
         site: &mut Site<'_>,
-    ) -> Result<Box<dyn Node<Chunk>>, BuildError> {
+    ) -> Result<Child<Chunk>, BuildError> {
         let header = Arc::clone(site.header);
         let grid = WindowGrid::new(header.t0, spec.rate, site.origin, self.hop);
         let grid = grid.and_then(|grid| grid.dense_enough().map(|()| grid)).map_err(|source| {
@@ -186,8 +204,8 @@ impl Plan<Chunk> for WindowPlan {
         let window_spec = WindowSpec { signal: spec.clone(), hop: self.hop };
         let children = instantiate_all(&self.children, &window_spec, ahead, site)?;
         let assembler = WindowAssembler::new(header, grid, site.first);
-        let (stage, started, counted) = (Arc::clone(&self.stage), site.first, self.counted);
-        Ok(Box::new(WindowNode { stage, assembler, warm_up, started, counted, children }))
+        let (started, counted) = (site.first, self.counted);
+        Ok(site.put(&self.stage, children, WindowNode { assembler, warm_up, started, counted }))
     }
 
     fn describe(&self, depth: usize, lines: &mut Vec<String>) {
@@ -207,7 +225,7 @@ impl Plan<Chunk> for EpochPlan {
         spec: &SignalSpec,
         ahead: Latency,
         site: &mut Site<'_>,
-    ) -> Result<Box<dyn Node<Chunk>>, BuildError> {
+    ) -> Result<Child<Chunk>, BuildError> {
         let window_spec = WindowSpec { signal: spec.clone(), hop: self.epochs.before + self.epochs.after };
         let children = instantiate_all(&self.children, &window_spec, ahead, site)?;
         let cutter = EpochCutter::new(Arc::clone(site.header), self.epochs.clone(), site.first);
@@ -216,12 +234,8 @@ impl Plan<Chunk> for EpochPlan {
             stream: site.header.name.clone(),
             source,
         })?;
-        Ok(Box::new(EpochNode {
-            cutter,
-            warm_up: spec.rate.samples_in(ahead.warm_up),
-            started: site.first,
-            children,
-        }))
+        let warm_up = spec.rate.samples_in(ahead.warm_up);
+        Ok(site.put(&EPOCHS.into(), children, EpochNode { cutter, warm_up, started: site.first }))
     }
 
     fn describe(&self, depth: usize, lines: &mut Vec<String>) {
@@ -239,18 +253,13 @@ pub(super) struct OutletPlan {
 }
 
 impl<T: Item> Plan<T> for OutletPlan {
-    fn instantiate(
-        &self,
-        _: &T::Spec,
-        ahead: Latency,
-        site: &mut Site<'_>,
-    ) -> Result<Box<dyn Node<T>>, BuildError> {
+    fn instantiate(&self, _: &T::Spec, ahead: Latency, site: &mut Site<'_>) -> Result<Child<T>, BuildError> {
         site.paths.push(PathLatency {
             stream: site.header.key,
             sink: Arc::clone(&self.name),
             latency: ahead,
         });
-        Ok(Box::new(OutletNode { outbox: site.outboxes.of::<T>(self.outlet) }))
+        Ok(Child::Outlet(site.outboxes.of::<T>(self.outlet)))
     }
 
     fn describe(&self, depth: usize, lines: &mut Vec<String>) {
@@ -270,8 +279,9 @@ impl Plan<Chunk> for MarkerPlan {
         _: &SignalSpec,
         _: Latency,
         site: &mut Site<'_>,
-    ) -> Result<Box<dyn Node<Chunk>>, BuildError> {
-        Ok(Box::new(MarkerNode { outbox: site.outboxes.of::<StreamMarker>(self.outlet) }))
+    ) -> Result<Child<Chunk>, BuildError> {
+        let outlet = Child::Outlet(site.outboxes.of::<StreamMarker>(self.outlet));
+        Ok(site.put(&self.name, [outlet].into_iter().collect(), MarkerNode))
     }
 
     fn describe(&self, depth: usize, lines: &mut Vec<String>) {

@@ -10,12 +10,13 @@ use std::time::Duration;
 use super::ahead;
 use super::books::{Refused, Seat, Slot};
 use super::capture::Capture;
+use super::chain::Work;
 use super::graph::Graph;
 use super::items::{LateSamples, StreamControl};
 use super::outbox::{Outbox, Outboxes};
 use super::report::StreamReport;
 use super::shared::Shared;
-use super::stream::{Change, Workspace};
+use super::stream::Workspace;
 use super::watch::INTERVAL;
 use crate::ingest::{Entry, EntryBody, Slab, StreamId};
 use crate::model::{StreamHeader, StreamKey};
@@ -88,10 +89,11 @@ impl Streams {
         let copies = self.capture.as_ref().is_some_and(Capture::copies);
         let mut values = slab.values.as_slice();
         let many = self.owners.len() >= ahead::MANY;
-        let mut entries = slab.entries.drain(..);
-        while let Some(entry) = entries.next() {
+        let mut entries = slab.entries.as_slice();
+        while let Some((entry, next)) = entries.split_first() {
+            entries = next;
             if many {
-                self.fetch_ahead(entries.as_slice());
+                self.fetch_ahead(next);
             }
             let taken = match entry.body {
                 EntryBody::Samples { values, .. } => values as usize,
@@ -105,11 +107,11 @@ impl Streams {
                 self.copy_before_change(entry.stream);
             }
             if strikes {
-                self.entry(Entry { body: EntryBody::Silent, ..entry.clone() }, &[]);
+                self.entry(&Entry { body: EntryBody::Silent, ..entry.clone() }, &[]);
             }
             self.entry(entry, own);
         }
-        drop(entries);
+        slab.entries.clear();
         slab.values.clear();
     }
 
@@ -120,42 +122,44 @@ impl Streams {
             let seat = self.seats.get(*reader as usize).and_then(|seats| seats.get(*slot as usize));
             match (part, seat) {
                 (0, Some(seat)) => ahead::fetch(seat),
-                (1, Some(Some(Seat { slot: Slot::Running(state), .. }))) => ahead::fetch(&**state),
-                (part, Some(Some(Seat { slot: Slot::Running(state), .. }))) => state.fetch(part - 2),
+                (1, Some(Some(Seat { slot: Slot::Running(state), .. }))) => state.fetch(),
+                (2, Some(Some(Seat { slot: Slot::Running(state), .. }))) => state.fetch_memory(),
                 _ => {}
             }
         }
     }
 
-    fn entry(&mut self, entry: Entry, values: &[f32]) {
-        let Entry { stream: id, arrival, body } = entry;
+    fn entry(&mut self, entry: &Entry, values: &[f32]) {
+        let Entry { stream: id, arrival, ref body } = *entry;
         self.arrival = self.arrival.max(arrival);
-        let body = match body {
-            EntryBody::Open(header) => return self.open(id, header, arrival),
-            EntryBody::Resume(header) => return self.resume(id, header, arrival),
-            other => other,
-        };
+        match body {
+            EntryBody::Open(header) => return self.open(id, Arc::clone(header), arrival),
+            EntryBody::Resume(header) => return self.resume(id, Arc::clone(header), arrival),
+            _ => {}
+        }
         let Some(seat) = seat(&mut self.seats, id) else {
             return self.shared.count_orphans(values.len() as u64);
         };
         seat.touched = true;
         match &mut seat.slot {
             Slot::Running(state) => {
-                let change = state.watched(&mut self.space, |state, space| match body {
-                    EntryBody::Samples { sequence, .. } => state.samples(sequence, values, arrival, space),
-                    EntryBody::Marker(marker) => state.marker(marker, arrival),
+                let (before, space) = (state.samples_in(), &mut self.space);
+                match body {
+                    EntryBody::Samples { sequence, .. } => state.samples(*sequence, values, arrival, space),
+                    EntryBody::Marker(marker) => state.marker(marker.clone(), arrival, space),
                     EntryBody::Dropped { sequence, samples } => {
-                        state.dropped(sequence, samples, arrival, space);
+                        state.dropped(*sequence, *samples, arrival, space);
                     }
                     EntryBody::Silent => state.silent(arrival, space),
-                    EntryBody::End { next } => state.end(next, arrival, space),
-                    EntryBody::Control(control) => state.control(control, arrival),
+                    EntryBody::End { next } => state.end(*next, arrival, space),
+                    EntryBody::Control(control) => state.control(control, arrival, space),
                     EntryBody::Open(_) | EntryBody::Resume(_) => {}
-                });
-                self.note(id, arrival, change);
+                }
+                self.samples += state.samples_in() - before;
+                self.note(id, arrival);
             }
             Slot::Refused(refused) => {
-                refused.count(&body, values.len());
+                refused.count(body, values.len());
                 self.touch_owner(id);
             }
         }
@@ -186,9 +190,9 @@ impl Streams {
         let (mut resume_at, mut past) = (None, None);
         if let Some(mut before) = place(&mut self.seats, id).take() {
             if let Slot::Running(state) = &mut before.slot {
-                let change = state.watched(&mut self.space, |state, space| state.end(None, arrival, space));
+                state.end(None, arrival, &mut self.space);
                 resume_at = state.closed_until();
-                self.note(id, arrival, change);
+                self.note(id, arrival);
             }
             past = Some(Box::new(before.books()));
         }
@@ -200,10 +204,7 @@ impl Streams {
                 self.late.clone(),
                 &mut Vec::new(), // known since the graph was built
             );
-            made.map_or_else(
-                |error| Slot::Refused(Refused::new(header, error.to_string())),
-                |state| Slot::Running(Box::new(state)),
-            )
+            made.map_or_else(|error| Slot::Refused(Refused::new(header, error.to_string())), Slot::Running)
         } else {
             let reason =
                 "another source already brings this stream; give them different session or device ids";
@@ -221,34 +222,34 @@ impl Streams {
         let ids: Vec<StreamId> = self.owners.values().copied().collect();
         for id in ids {
             if let Some(Seat { slot: Slot::Running(state), .. }) = seat(&mut self.seats, id) {
-                let change = state.watched(&mut self.space, |state, space| state.end(None, arrival, space));
-                self.note(id, arrival, change);
+                state.end(None, arrival, &mut self.space);
+                self.note(id, arrival);
             }
         }
     }
 
-    /// What a packet or an end changed, for whoever watches; an error after which no stream may go on ends the pipeline.
-    fn note(&mut self, id: StreamId, arrival: u64, change: Change) {
-        self.samples += change.samples;
-        self.windows += change.windows;
-        if change.windows > 0 {
+    /// What came of a packet or an end, for whoever watches; an error after which no stream may go on ends the pipeline.
+    fn note(&mut self, id: StreamId, arrival: u64) {
+        let windows = std::mem::take(&mut self.space.work.closed);
+        self.windows += windows;
+        if windows > 0 {
             let wait = self.taken.saturating_sub(arrival);
             match self.timings.last_mut() {
                 // Packets of one poll arrived together.
-                Some(last) if (last.0, last.1) == (wait, self.taken) => last.2 += change.windows,
-                _ => self.timings.push((wait, self.taken, change.windows)),
+                Some(last) if (last.0, last.1) == (wait, self.taken) => last.2 += windows,
+                _ => self.timings.push((wait, self.taken, windows)),
             }
         }
         if self.shared.board.is_watched() {
             self.untold.insert(id);
         }
-        if let Some(rare) = change.rare {
-            if let Some(outbox) = &self.controls {
-                rare.controls.into_iter().for_each(|control| outbox.borrow_mut().push(control));
-            }
-            if let Some(error) = rare.fatal {
-                self.shared.fail(*error);
-            }
+        let Work { controls, fatal, .. } = &mut self.space.work;
+        match &self.controls {
+            Some(outbox) => controls.drain(..).for_each(|control| outbox.borrow_mut().push(control)),
+            None => controls.clear(),
+        }
+        if let Some(error) = fatal.take() {
+            self.shared.fail(*error);
         }
     }
 

@@ -143,6 +143,13 @@ impl Chunk {
         self.memory.resize(values, f32::NAN);
     }
 
+    /// Trades memory with another chunk. Both are empty afterwards.
+    #[inline]
+    pub(crate) fn swap_memory(&mut self, other: &mut Self) {
+        (self.len, other.len) = (0, 0);
+        std::mem::swap(&mut self.memory, &mut other.memory);
+    }
+
     /// Empties it for reuse, keeping its memory; it then starts at sample `first` with `channels` channels.
     #[inline]
     pub fn restart(&mut self, first: u64, channels: usize) {

@@ -64,11 +64,14 @@ impl Clone for WindowInfo {
     }
 
     /// The windows of a stream follow each other through the same memory: its header is counted once, not for each.
+    #[inline]
     fn clone_from(&mut self, from: &Self) {
         if !Arc::ptr_eq(&self.stream, &from.stream) {
             self.stream = Arc::clone(&from.stream);
         }
-        self.marker.clone_from(&from.marker);
+        if self.marker.is_some() || from.marker.is_some() {
+            self.marker.clone_from(&from.marker);
+        }
         (self.index, self.start, self.end) = (from.index, from.start, from.end);
         (self.expected, self.received, self.imputed) = (from.expected, from.received, from.imputed);
         (self.status, self.warm_up, self.arrival) = (from.status, from.warm_up, from.arrival);

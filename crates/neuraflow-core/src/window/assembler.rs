@@ -85,15 +85,12 @@ impl WindowAssembler {
         assembler
     }
 
-    /// Swaps the chunk that it gathers windows in with another one, unless it holds samples of the open window. Who has many
+    /// Swaps the memory that it gathers windows in with another chunk's, which is empty then, unless it holds samples of the open window. Who has many
     /// streams lends all of them the same while they push: one whose packets end with their windows then keeps nothing in
     /// between. Nothing is copied.
     pub fn swap_space(&mut self, chunk: &mut Chunk) {
-        let samples = &mut self.window.samples;
-        if samples.is_empty() {
-            let (first, channels) = (samples.first(), samples.channels());
-            std::mem::swap(samples, chunk);
-            samples.restart(first, channels);
+        if self.window.samples.is_empty() {
+            self.window.samples.swap_memory(chunk);
         }
     }
 

@@ -132,6 +132,11 @@ impl Sequencer {
         true
     }
 
+    /// The grid that its windows are cut on.
+    pub fn grid(&self) -> &WindowGrid {
+        &self.grid
+    }
+
     /// Samples that wait for earlier ones, or for a packet that confirms them.
     pub fn buffered(&self) -> u64 {
         self.waiting.len() as u64 + self.suspect.as_ref().map_or(0, |s| s.len(self.channels))

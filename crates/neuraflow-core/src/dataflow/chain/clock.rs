@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::{Event, Step};
 use crate::model::{SamplingRate, StreamHeader};
+use crate::window::Coverage;
 
 /// Numbers samples on both sides of a stage that gives another sampling rate. Sample m behind it lies where sample m · down / up
 /// ahead of it does, and is made of that one, or the one before, and earlier ones.
@@ -55,17 +56,24 @@ impl Clock {
     }
 
     /// Does something behind the stage: there the stream's rate, and the numbers of its samples, are others.
-    pub(in crate::dataflow) fn step_behind(&self, step: &mut Step, act: impl FnOnce(&mut Step)) {
-        let coverage = std::mem::take(&mut step.coverage);
-        let header = std::mem::replace(&mut step.header, Arc::clone(&self.header));
-        for (run, kind) in coverage.runs(0..u64::MAX) {
+    pub(in crate::dataflow) fn step_behind(&self, step: &mut Step<'_>, act: impl FnOnce(&mut Step<'_>)) {
+        let mut coverage = Coverage::default();
+        for (run, kind) in step.coverage.runs(0..u64::MAX) {
             let first = self.behind(run.start);
-            step.coverage.push(first, self.behind(run.end) - first, kind);
+            coverage.push(first, self.behind(run.end) - first, kind);
         }
-        let needed = std::mem::replace(&mut step.needs_from, u64::MAX);
-        act(step);
-        (step.coverage, step.header) = (coverage, header);
-        step.needs_from = needed.min(self.ahead(step.needs_from));
+        let mut behind = Step {
+            at: step.at,
+            header: &self.header,
+            coverage: &mut coverage,
+            windows: &mut *step.windows,
+            refused_inputs: &mut *step.refused_inputs,
+            work: &mut *step.work,
+            needs_from: u64::MAX,
+            arrival: step.arrival,
+        };
+        act(&mut behind);
+        step.needs_from = step.needs_from.min(self.ahead(behind.needs_from));
     }
 }
 

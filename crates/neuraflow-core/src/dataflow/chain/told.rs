@@ -44,12 +44,12 @@ impl Waiting {
     }
 
     /// Keeps a marker, if the operator minds any.
-    pub(super) fn marker(&mut self, operator: &impl Operator, marker: &Arc<Marker>, step: &mut Step) {
+    pub(super) fn marker(&mut self, operator: &impl Operator, marker: &Arc<Marker>, step: &mut Step<'_>) {
         if !operator.minds_markers() {
             return;
         }
         if self.told.len() - self.controls() >= MARKERS {
-            step.refused_inputs += 1;
+            *step.refused_inputs += 1;
         } else {
             self.keep(Told::Marker(Arc::clone(marker)));
         }
@@ -61,12 +61,12 @@ impl Waiting {
         operator: &impl Operator,
         stage: &Arc<str>,
         control: &Arc<Control>,
-        step: &mut Step,
+        step: &mut Step<'_>,
     ) {
         if operator.listens_to() != Some(&*control.target) {
             return;
         }
-        step.listeners += 1;
+        step.work.listeners += 1;
         if self.controls() >= CONTROLS {
             let error = ControlError::TooMany { limit: CONTROLS };
             step.controlled(control, Some(stage), Err(error));
@@ -81,7 +81,7 @@ impl Waiting {
         operator: &mut impl Operator,
         stage: &Arc<str>,
         start: Timestamp,
-        step: &mut Step,
+        step: &mut Step<'_>,
     ) {
         while self.told.first().is_some_and(|told| told.time() <= start) {
             match self.told.remove(0) {
@@ -96,7 +96,7 @@ impl Waiting {
     }
 
     /// The stream is over: what still waits is never told.
-    pub(super) fn end(&mut self, stage: &Arc<str>, step: &mut Step) {
+    pub(super) fn end(&mut self, stage: &Arc<str>, step: &mut Step<'_>) {
         for told in std::mem::take(&mut self.told) {
             if let Told::Control(control) = told {
                 step.controlled(&control, Some(stage), Err(ControlError::Ended));

@@ -3,10 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::{
-    Children, Event, Node, Sections, SectionsReader, Step, event_all, fetch_all, push_all, restore_all,
-    snapshot_all,
-};
+use super::{Children, Event, Fixture, Node, Sections, SectionsReader, Step};
 use crate::dataflow::error::RestoreFault;
 use crate::model::{Chunk, Window};
 use crate::window::{Counts, Cut, EpochCutter, WindowAssembler};
@@ -16,7 +13,6 @@ pub(in crate::dataflow) const EPOCHS: &str = "epochs";
 
 /// Cuts the signal into windows.
 pub(in crate::dataflow) struct WindowNode {
-    pub(in crate::dataflow) stage: Arc<str>,
     pub(in crate::dataflow) assembler: WindowAssembler,
     /// Samples until everything ahead of the window has settled.
     pub(in crate::dataflow) warm_up: u64,
@@ -24,17 +20,16 @@ pub(in crate::dataflow) struct WindowNode {
     pub(in crate::dataflow) started: u64,
     /// Whether the stream's window counts are taken here.
     pub(in crate::dataflow) counted: bool,
-    pub(in crate::dataflow) children: Children<Window>,
 }
 
 /// What a window node does with the windows that close.
-struct Closed<'a> {
-    children: &'a mut Children<Window>,
+struct Closed<'a, 'b> {
+    children: &'a Children<Window>,
     counted: bool,
-    step: &'a mut Step,
+    step: &'a mut Step<'b>,
 }
 
-impl Cut for Closed<'_> {
+impl Cut for Closed<'_, '_> {
     fn counts(&self, samples: Range<u64>) -> Counts {
         self.step.coverage.count(samples)
     }
@@ -42,31 +37,30 @@ impl Cut for Closed<'_> {
     fn window(&mut self, window: &Window) {
         if self.counted {
             self.step.windows.count(window.info.status);
+            self.step.work.closed += 1;
         }
-        push_all(self.children, window, self.step);
+        self.children.push(window, self.step);
     }
 }
 
 impl Node<Chunk> for WindowNode {
-    fn push(&mut self, chunk: &Chunk, step: &mut Step) {
+    type Out = Window;
+
+    fn push(&mut self, chunk: &Chunk, fixture: &Fixture<Window>, step: &mut Step<'_>) {
         let settled = self.started.saturating_add(self.warm_up);
-        let (arrival, mut space) = (step.arrival, step.spare.pop().unwrap_or_default());
+        let (arrival, mut space) = (step.arrival, step.work.spare.pop().unwrap_or_default());
         self.assembler.swap_space(&mut space);
-        let mut closed = Closed { children: &mut self.children, counted: self.counted, step };
+        let mut closed = Closed { children: &fixture.children, counted: self.counted, step };
         self.assembler.push(chunk, settled, arrival, &mut closed);
         self.assembler.swap_space(&mut space);
-        step.spare.push(space);
+        step.work.spare.push(space);
         step.needs_from = step.needs_from.min(self.assembler.needs_from());
     }
 
-    fn fetch(&self, depth: usize) {
-        fetch_all(&self.children, depth);
-    }
-
-    fn event(&mut self, event: &Event, step: &mut Step) {
+    fn event(&mut self, event: &Event, fixture: &Fixture<Self::Out>, step: &mut Step<'_>) {
         let settled = self.started.saturating_add(self.warm_up);
         let arrival = step.arrival;
-        let mut closed = Closed { children: &mut self.children, counted: self.counted, step };
+        let mut closed = Closed { children: &fixture.children, counted: self.counted, step };
         match event {
             Event::Restart { at } => self.started = *at,
             Event::Jump { to } => {
@@ -76,24 +70,29 @@ impl Node<Chunk> for WindowNode {
             Event::End => self.assembler.finish(settled, arrival, &mut closed),
             Event::Marker(_) | Event::Control(_) => {}
         }
-        event_all(&mut self.children, event, step);
+        fixture.children.event(event, step);
     }
 
-    fn snapshot(&self, sections: &mut Sections) {
-        sections.write(&self.stage, None, |writer| {
+    fn snapshot(&self, fixture: &Fixture<Self::Out>, at: usize, sections: &mut Sections) {
+        sections.write(&fixture.stage, None, |writer| {
             writer.put(&self.started);
             writer.put(&self.assembler.state());
         });
-        snapshot_all(&self.children, sections);
+        fixture.children.snapshot(at, sections);
     }
 
-    fn restore(&mut self, sections: &mut SectionsReader<'_>) -> Result<(), RestoreFault> {
-        sections.read(&self.stage, None, |reader| {
+    fn restore(
+        &mut self,
+        fixture: &Fixture<Self::Out>,
+        at: usize,
+        sections: &mut SectionsReader<'_>,
+    ) -> Result<(), RestoreFault> {
+        sections.read(&fixture.stage, None, |reader| {
             self.started = reader.take()?;
             self.assembler.restore(&reader.take()?);
             Ok(())
         })?;
-        restore_all(&mut self.children, sections)
+        fixture.children.restore(at, sections)
     }
 }
 
@@ -102,27 +101,24 @@ pub(in crate::dataflow) struct EpochNode {
     pub(in crate::dataflow) cutter: EpochCutter,
     pub(in crate::dataflow) warm_up: u64,
     pub(in crate::dataflow) started: u64,
-    pub(in crate::dataflow) children: Children<Window>,
 }
 
 impl Node<Chunk> for EpochNode {
-    fn push(&mut self, chunk: &Chunk, step: &mut Step) {
+    type Out = Window;
+
+    fn push(&mut self, chunk: &Chunk, fixture: &Fixture<Window>, step: &mut Step<'_>) {
         let settled = self.started.saturating_add(self.warm_up);
-        let coverage = std::mem::take(&mut step.coverage);
-        let (arrival, children) = (step.arrival, &mut self.children);
-        self.cutter.push(chunk, &coverage, settled, arrival, &mut |epoch| push_all(children, epoch, step));
-        step.coverage = coverage;
+        let coverage = std::mem::take(step.coverage);
+        let (arrival, children) = (step.arrival, &fixture.children);
+        self.cutter.push(chunk, &coverage, settled, arrival, &mut |epoch| children.push(epoch, step));
+        *step.coverage = coverage;
         step.needs_from = step.needs_from.min(self.cutter.needs_from());
     }
 
-    fn fetch(&self, depth: usize) {
-        fetch_all(&self.children, depth);
-    }
-
-    fn event(&mut self, event: &Event, step: &mut Step) {
+    fn event(&mut self, event: &Event, fixture: &Fixture<Self::Out>, step: &mut Step<'_>) {
         let settled = self.started.saturating_add(self.warm_up);
-        let (arrival, children) = (step.arrival, &mut self.children);
-        let out = &mut |epoch: &Window| push_all(children, epoch, step);
+        let (arrival, children) = (step.arrival, &fixture.children);
+        let out = &mut |epoch: &Window| children.push(epoch, step);
         match event {
             Event::Restart { at } => self.started = *at,
             Event::Jump { to } => {
@@ -133,23 +129,28 @@ impl Node<Chunk> for EpochNode {
             Event::Control(_) => {}
             Event::End => self.cutter.finish(settled, arrival, out),
         }
-        event_all(&mut self.children, event, step);
+        fixture.children.event(event, step);
     }
 
-    fn snapshot(&self, sections: &mut Sections) {
-        sections.write(EPOCHS, None, |writer| {
+    fn snapshot(&self, fixture: &Fixture<Self::Out>, at: usize, sections: &mut Sections) {
+        sections.write(&fixture.stage, None, |writer| {
             writer.put(&self.started);
             writer.put(self.cutter.state());
         });
-        snapshot_all(&self.children, sections);
+        fixture.children.snapshot(at, sections);
     }
 
-    fn restore(&mut self, sections: &mut SectionsReader<'_>) -> Result<(), RestoreFault> {
-        sections.read(EPOCHS, None, |reader| {
+    fn restore(
+        &mut self,
+        fixture: &Fixture<Self::Out>,
+        at: usize,
+        sections: &mut SectionsReader<'_>,
+    ) -> Result<(), RestoreFault> {
+        sections.read(&fixture.stage, None, |reader| {
             self.started = reader.take()?;
             self.cutter.restore(reader.take()?);
             Ok(())
         })?;
-        restore_all(&mut self.children, sections)
+        fixture.children.restore(at, sections)
     }
 }
