@@ -203,7 +203,9 @@ mod tests {
     use super::*;
 
     /// A node that shows whether it is still there.
-    struct Present(Rc<()>);
+    struct Present {
+        _present: Rc<()>,
+    }
 
     impl Node<Chunk> for Present {
         type Out = Chunk;
@@ -230,7 +232,7 @@ mod tests {
         let put = |at| {
             for place in 0..3 {
                 let fixture = Fixture { stage: "stage".into(), children: Children::default() };
-                shelves.put::<Chunk, _>(place, at, fixture, Present(Rc::clone(&present)));
+                shelves.put::<Chunk, _>(place, at, fixture, Present { _present: Rc::clone(&present) });
             }
         };
         let mut berths: Vec<Berth> = (0..200).map(|_| shelves.berth()).collect();
