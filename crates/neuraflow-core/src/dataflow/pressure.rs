@@ -8,11 +8,15 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 
 use crate::source::Waker;
 
-/// Weight that may be between ingress and the keyed operators: 16 MiB of `f32` values, each packet weighing 16 more.
-const IN_FLIGHT: usize = 4 << 20;
+/// Weight that may be between ingress and the keyed operators, for each worker: 256 KiB of `f32` values, each packet weighing 16
+/// more. That is some activations' worth, and lies in the caches near the cores still when its turn comes; with 16 MiB, as much as
+/// was sent ahead while a worker was busy came back from memory (docs/reference/performance.md).
+const IN_FLIGHT: usize = 1 << 16;
 
 #[derive(Debug, Default)]
 pub(super) struct Pressure {
+    /// Weight that may be in flight.
+    most: usize,
     in_flight: AtomicUsize,
     held: AtomicUsize,
     /// Other processes whose sinks hold items back.
@@ -24,6 +28,10 @@ pub(super) struct Pressure {
 }
 
 impl Pressure {
+    pub(super) fn new(workers: usize) -> Self {
+        Self { most: IN_FLIGHT * workers.max(1), ..Self::default() }
+    }
+
     /// Registers an ingress operator, to be woken when there is room.
     pub(super) fn register(&self, waker: Waker) {
         self.ingress.lock().unwrap_or_else(PoisonError::into_inner).push(waker);
@@ -39,7 +47,7 @@ impl Pressure {
     }
 
     fn has_room(&self) -> bool {
-        self.in_flight.load(Ordering::SeqCst) < IN_FLIGHT
+        self.in_flight.load(Ordering::SeqCst) < self.most
             && !self.holds()
             && self.elsewhere.load(Ordering::SeqCst) == 0
     }

@@ -87,7 +87,7 @@ impl Shared {
         peers: Option<Peers>,
     ) -> Self {
         let (workers, watchdog) = (launch.workers.count(), launch.watchdog);
-        let (pressure, peers) = (Pressure::default(), peers.map(Arc::new));
+        let (pressure, peers) = (Pressure::new(workers), peers.map(Arc::new));
         if let Some(peers) = peers.clone() {
             pressure.set_neighbours(Waker::new(move || peers.look()));
         }
