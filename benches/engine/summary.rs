@@ -187,6 +187,11 @@ fn density() {
             let what = if spectral { "filter, RMS and spectra" } else { "filter and RMS" };
             let case = format!("{}, {what}", work.name());
             print("density", &case, share(&source.stopwatch), "% of a core", Some(plain));
+            let closing = latency::paced(&load, work, Workers::new(1), DENSE_WARM_UP, |pipeline| pipeline);
+            for (name, value) in [("p50", closing.p50), ("p99", closing.p99)] {
+                let case = format!("{case}, closing packet to sink, {name}, {} windows", closing.windows);
+                print("density", &case, value, "µs", None);
+            }
         }
     }
 }
