@@ -1,7 +1,7 @@
 //! Asks the processor for the memory that the next packets need, while it works on this one.
 //!
-//! The state of many streams does not fit into the caches near a core, and a packet touches some 40 lines of its stream's, each
-//! found through the one before. By the time its turn comes they are there.
+//! The state of many streams does not fit into the caches near a core, and a packet touches some 35 lines of its stream's. By the
+//! time its turn comes they are there.
 
 use std::ops::Range;
 use std::ptr;
